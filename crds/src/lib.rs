@@ -1,0 +1,26 @@
+//! What the operator and the engine must agree on: the kinds, the names and labels of an engine's
+//! children, the layout of its key Secrets, and the words in which an engine refuses to start.
+//!
+//! The kinds need a Kubernetes client and stand behind the feature `kinds`; the engine builds without it.
+
+pub mod key;
+pub mod layout;
+pub mod refusal;
+
+#[cfg(feature = "kinds")]
+pub mod condition;
+#[cfg(feature = "kinds")]
+pub mod engine_class;
+#[cfg(feature = "kinds")]
+pub mod labels;
+#[cfg(feature = "kinds")]
+pub mod names;
+#[cfg(feature = "kinds")]
+pub mod status;
+#[cfg(feature = "kinds")]
+pub mod user_engine;
+
+#[cfg(feature = "kinds")]
+pub use engine_class::{EngineClass, EngineClassSpec};
+#[cfg(feature = "kinds")]
+pub use user_engine::{UserEngine, UserEngineSpec};

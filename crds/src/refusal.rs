@@ -1,0 +1,140 @@
+//! In which words an engine refuses to start.
+//!
+//! A refusal ends the process with an exit code and, in a pod, leaves itself as JSON in the
+//! termination message, from which the operator makes a condition.
+
+use serde::{Deserialize, Serialize};
+
+/// Longest message that is kept, in bytes: escaped and in its frame it stays below the kubelet's 4096.
+pub const MESSAGE_LIMIT: usize = 1536;
+
+/// Why an engine did not start. The variant's name is the condition's reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum RefusalReason {
+    /// A variable is missing or has a value the engine cannot use.
+    ConfigInvalid,
+    /// No encryption key was given.
+    KeyMissing,
+    /// A key is not 44 characters of URL-safe base64.
+    KeyMalformed,
+    /// A key is not the one its name says.
+    KeyMislabelled,
+    /// The ring does not hold the key that this brain is sealed with.
+    KeyForeign,
+    /// There should be a brain, and there is none.
+    BrainMissing,
+    /// The brain belongs to another engine, or is no brain.
+    BrainForeign,
+    /// The brain is damaged.
+    BrainCorrupt,
+    /// A newer engine wrote this brain (`MIGRATION_REQUIRED`).
+    MigrationRequired,
+    /// Another engine has the brain open.
+    BrainLocked,
+    /// The volume cannot be read or written.
+    StorageFailed,
+}
+
+impl RefusalReason {
+    /// Every reason, in the order of the documentation.
+    pub const ALL: [Self; 11] = [
+        Self::ConfigInvalid,
+        Self::KeyMissing,
+        Self::KeyMalformed,
+        Self::KeyMislabelled,
+        Self::KeyForeign,
+        Self::BrainMissing,
+        Self::BrainForeign,
+        Self::BrainCorrupt,
+        Self::MigrationRequired,
+        Self::BrainLocked,
+        Self::StorageFailed,
+    ];
+
+    /// The variant's name, for conditions and logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ConfigInvalid => "ConfigInvalid",
+            Self::KeyMissing => "KeyMissing",
+            Self::KeyMalformed => "KeyMalformed",
+            Self::KeyMislabelled => "KeyMislabelled",
+            Self::KeyForeign => "KeyForeign",
+            Self::BrainMissing => "BrainMissing",
+            Self::BrainForeign => "BrainForeign",
+            Self::BrainCorrupt => "BrainCorrupt",
+            Self::MigrationRequired => "MigrationRequired",
+            Self::BrainLocked => "BrainLocked",
+            Self::StorageFailed => "StorageFailed",
+        }
+    }
+
+    /// The process's exit code: 64 configuration, 65 keys, 66 brain, 74 storage, 75 try again
+    /// (the numbers of `sysexits.h`).
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::ConfigInvalid => 64,
+            Self::KeyMissing | Self::KeyMalformed | Self::KeyMislabelled | Self::KeyForeign => 65,
+            Self::BrainMissing | Self::BrainForeign | Self::BrainCorrupt | Self::MigrationRequired => 66,
+            Self::StorageFailed => 74,
+            Self::BrainLocked => 75,
+        }
+    }
+}
+
+/// A refusal, as the termination message holds it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{}: {message}", .reason.as_str())]
+pub struct Refusal {
+    /// Which of the documented reasons.
+    pub reason: RefusalReason,
+    /// What was found, what was expected, what to do. Never a secret.
+    pub message: String,
+}
+
+impl Refusal {
+    /// A refusal with its message on one line, cut to [`MESSAGE_LIMIT`] bytes.
+    pub fn new(reason: RefusalReason, message: impl Into<String>) -> Self {
+        let mut message = message.into().replace(char::is_control, " ");
+        let end = (0..=MESSAGE_LIMIT.min(message.len())).rev().find(|&i| message.is_char_boundary(i)).unwrap_or(0);
+        message.truncate(end);
+        Self { reason, message }
+    }
+
+    /// The termination message.
+    pub fn to_json(&self) -> String {
+        serde_json::json!({ "reason": self.reason, "message": self.message }).to_string()
+    }
+
+    /// Reads a termination message; `None` if it is anything else.
+    pub fn from_json(text: &str) -> Option<Self> {
+        serde_json::from_str(text.trim()).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn survives_the_termination_message() {
+        for reason in RefusalReason::ALL {
+            let refusal = Refusal::new(reason, "found 3, expected 4");
+            assert_eq!(Refusal::from_json(&refusal.to_json()), Some(refusal));
+        }
+    }
+
+    #[test]
+    fn fits_the_kubelets_limit_whatever_the_message() {
+        for text in ["é\"", "\"", "\u{1}", "\\\n"] {
+            let refusal = Refusal::new(RefusalReason::BrainCorrupt, text.repeat(4000));
+            assert!(refusal.to_json().len() < 4096, "{text:?}");
+            assert_eq!(Refusal::from_json(&refusal.to_json()), Some(refusal));
+        }
+    }
+
+    #[test]
+    fn takes_no_other_text_for_a_refusal() {
+        assert_eq!(Refusal::from_json("thread main panicked"), None);
+        assert_eq!(Refusal::from_json(r#"{"reason":"Sunspots","message":""}"#), None);
+    }
+}
