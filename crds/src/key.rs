@@ -33,7 +33,9 @@ pub enum KeyError {
     #[error("the key is empty: expected {KEY_CHARS} characters of URL-safe base64")]
     Empty,
     /// Ends in a newline or another blank.
-    #[error("the key has white space before or after it: store exactly {KEY_CHARS} characters, with no newline at the end")]
+    #[error(
+        "the key has white space before or after it: store exactly {KEY_CHARS} characters, with no newline at the end"
+    )]
     Whitespace,
     /// `+` or `/` where `-` or `_` belongs.
     #[error("the key is in the standard base64 alphabet: replace '+' with '-' and '/' with '_'")]
@@ -48,7 +50,9 @@ pub enum KeyError {
     #[error("the key is too long: expected {KEY_CHARS} characters, found {0}")]
     TooLong(usize),
     /// Not base64 at all, or not in its canonical form.
-    #[error("the key is not URL-safe base64: expected {KEY_CHARS} characters of A-Z a-z 0-9 - _ and one '=' at the end")]
+    #[error(
+        "the key is not URL-safe base64: expected {KEY_CHARS} characters of A-Z a-z 0-9 - _ and one '=' at the end"
+    )]
     NotBase64,
 }
 
@@ -64,7 +68,8 @@ impl EncryptionKey {
             return Err(KeyError::Empty);
         }
         let decoded = Zeroizing::new(URL_SAFE.decode(text).map_err(|_| diagnose(text))?);
-        let bytes = <[u8; KEY_BYTES]>::try_from(decoded.as_slice()).map_err(|_| wrong_length(text))?;
+        let bytes =
+            <[u8; KEY_BYTES]>::try_from(decoded.as_slice()).map_err(|_| wrong_length(text))?;
         Ok(Self(bytes))
     }
 
@@ -82,7 +87,11 @@ impl EncryptionKey {
         };
         mac.update(KID_LABEL);
         let digest = mac.finalize().into_bytes();
-        Kid(digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+        Kid(digest
+            .iter()
+            .take(8)
+            .map(|byte| format!("{byte:02x}"))
+            .collect())
     }
 }
 
@@ -93,7 +102,11 @@ impl fmt::Debug for EncryptionKey {
 }
 
 fn wrong_length(text: &[u8]) -> KeyError {
-    if text.len() < KEY_CHARS { KeyError::Truncated(text.len()) } else { KeyError::TooLong(text.len()) }
+    if text.len() < KEY_CHARS {
+        KeyError::Truncated(text.len())
+    } else {
+        KeyError::TooLong(text.len())
+    }
 }
 
 /// Names what is wrong with a text that strict decoding refused.
@@ -103,17 +116,29 @@ fn diagnose(text: &[u8]) -> KeyError {
     }
     let is_key = |bytes: Vec<u8>| Zeroizing::new(bytes).len() == KEY_BYTES;
     if STANDARD.decode(text).is_ok_and(is_key) || STANDARD_NO_PAD.decode(text).is_ok_and(is_key) {
-        return if text.iter().any(|c| b"+/".contains(c)) { KeyError::StandardAlphabet } else { KeyError::Unpadded };
+        return if text.iter().any(|c| b"+/".contains(c)) {
+            KeyError::StandardAlphabet
+        } else {
+            KeyError::Unpadded
+        };
     }
     if URL_SAFE_NO_PAD.decode(text).is_ok_and(is_key) {
         return KeyError::Unpadded;
     }
-    let in_alphabet = text.iter().all(|c| c.is_ascii_alphanumeric() || b"-_=".contains(c));
-    if in_alphabet && text.len() != KEY_CHARS { wrong_length(text) } else { KeyError::NotBase64 }
+    let in_alphabet = text
+        .iter()
+        .all(|c| c.is_ascii_alphanumeric() || b"-_=".contains(c));
+    if in_alphabet && text.len() != KEY_CHARS {
+        wrong_length(text)
+    } else {
+        KeyError::NotBase64
+    }
 }
 
 /// The id of a key: 16 lowercase hex digits.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(try_from = "String", into = "String")]
 pub struct Kid(String);
 
@@ -147,8 +172,13 @@ impl TryFrom<String> for Kid {
     type Error = KidError;
 
     fn try_from(text: String) -> Result<Self, KidError> {
-        let is_kid = text.len() == 16 && text.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'));
-        if is_kid { Ok(Self(text)) } else { Err(KidError) }
+        let is_kid =
+            text.len() == 16 && text.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'));
+        if is_kid {
+            Ok(Self(text))
+        } else {
+            Err(KidError)
+        }
     }
 }
 
@@ -171,12 +201,18 @@ mod tests {
     fn reads_back_its_own_text() {
         let text = sample().text();
         assert_eq!(text.len(), KEY_CHARS);
-        assert_eq!(EncryptionKey::parse(text.as_bytes()).map(|key| key.kid()), Ok(sample().kid()));
+        assert_eq!(
+            EncryptionKey::parse(text.as_bytes()).map(|key| key.kid()),
+            Ok(sample().kid())
+        );
     }
 
     #[test]
     fn a_kid_does_not_change_between_releases() {
-        assert_eq!(EncryptionKey::from_bytes([0; KEY_BYTES]).kid().as_str(), "PINNED");
+        assert_eq!(
+            EncryptionKey::from_bytes([0; KEY_BYTES]).kid().as_str(),
+            "ddc7208453fe5dfa"
+        );
     }
 
     #[test]
@@ -193,7 +229,10 @@ mod tests {
             (String::new(), KeyError::Empty),
             (format!("{good}\n"), KeyError::Whitespace),
             (format!(" {good}"), KeyError::Whitespace),
-            (good.replace('-', "+").replace('_', "/"), KeyError::StandardAlphabet),
+            (
+                good.replace('-', "+").replace('_', "/"),
+                KeyError::StandardAlphabet,
+            ),
             (good.trim_end_matches('=').to_owned(), KeyError::Unpadded),
             (good[..20].to_owned(), KeyError::Truncated(20)),
             (good[..41].to_owned(), KeyError::Truncated(41)),
@@ -201,22 +240,38 @@ mod tests {
             ("!".repeat(KEY_CHARS), KeyError::NotBase64),
         ];
         for (text, expected) in cases {
-            assert_eq!(EncryptionKey::parse(text.as_bytes()).map(|key| key.kid()), Err(expected), "{text:?}");
+            assert_eq!(
+                EncryptionKey::parse(text.as_bytes()).map(|key| key.kid()),
+                Err(expected),
+                "{text:?}"
+            );
         }
     }
 
     #[test]
     fn no_error_repeats_the_key() {
         let secret = sample().text();
-        for text in [format!("{}\n", *secret), secret[..43].to_owned(), format!("{}A", *secret)] {
-            let Err(error) = EncryptionKey::parse(text.as_bytes()) else { panic!("accepted {text:?}") };
+        for text in [
+            format!("{}\n", *secret),
+            secret[..43].to_owned(),
+            format!("{}A", *secret),
+        ] {
+            let Err(error) = EncryptionKey::parse(text.as_bytes()) else {
+                panic!("accepted {text:?}")
+            };
             assert!(!error.to_string().contains(&secret[..8]));
         }
     }
 
     #[test]
     fn refuses_what_is_not_a_kid() {
-        for text in ["", "0123", "0123456789ABCDEF", "0123456789abcdeg", "0123456789abcdef0"] {
+        for text in [
+            "",
+            "0123",
+            "0123456789ABCDEF",
+            "0123456789abcdeg",
+            "0123456789abcdef0",
+        ] {
             assert_eq!(text.parse::<Kid>(), Err(KidError), "{text:?}");
         }
     }

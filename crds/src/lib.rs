@@ -5,10 +5,13 @@
 
 pub mod key;
 pub mod layout;
+pub mod quantity;
 pub mod refusal;
 
 #[cfg(feature = "kinds")]
 pub mod condition;
+#[cfg(feature = "kinds")]
+pub mod crd;
 #[cfg(feature = "kinds")]
 pub mod engine_class;
 #[cfg(feature = "kinds")]

@@ -74,7 +74,10 @@ impl RefusalReason {
         match self {
             Self::ConfigInvalid => 64,
             Self::KeyMissing | Self::KeyMalformed | Self::KeyMislabelled | Self::KeyForeign => 65,
-            Self::BrainMissing | Self::BrainForeign | Self::BrainCorrupt | Self::MigrationRequired => 66,
+            Self::BrainMissing
+            | Self::BrainForeign
+            | Self::BrainCorrupt
+            | Self::MigrationRequired => 66,
             Self::StorageFailed => 74,
             Self::BrainLocked => 75,
         }
@@ -95,7 +98,10 @@ impl Refusal {
     /// A refusal with its message on one line, cut to [`MESSAGE_LIMIT`] bytes.
     pub fn new(reason: RefusalReason, message: impl Into<String>) -> Self {
         let mut message = message.into().replace(char::is_control, " ");
-        let end = (0..=MESSAGE_LIMIT.min(message.len())).rev().find(|&i| message.is_char_boundary(i)).unwrap_or(0);
+        let end = (0..=MESSAGE_LIMIT.min(message.len()))
+            .rev()
+            .find(|&i| message.is_char_boundary(i))
+            .unwrap_or(0);
         message.truncate(end);
         Self { reason, message }
     }
@@ -135,6 +141,9 @@ mod tests {
     #[test]
     fn takes_no_other_text_for_a_refusal() {
         assert_eq!(Refusal::from_json("thread main panicked"), None);
-        assert_eq!(Refusal::from_json(r#"{"reason":"Sunspots","message":""}"#), None);
+        assert_eq!(
+            Refusal::from_json(r#"{"reason":"Sunspots","message":""}"#),
+            None
+        );
     }
 }

@@ -1,0 +1,40 @@
+//! Labels, annotations and finalizers.
+
+/// Names the engine that an object belongs to; on every child.
+pub const ENGINE: &str = "userengine.dev/engine";
+/// What an object is for: the pod's is `engine`.
+pub const COMPONENT: &str = "app.kubernetes.io/component";
+/// The recommended labels, see
+/// <https://kubernetes.io/docs/concepts/overview/working-with-objects/common-labels/>.
+pub const NAME: &str = "app.kubernetes.io/name";
+/// Name of the `UserEngine`, again, for tools that know the recommended labels only.
+pub const INSTANCE: &str = "app.kubernetes.io/instance";
+/// Who looks after the object.
+pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// Value of [`NAME`] on an engine's children.
+pub const NAME_VALUE: &str = "userengine";
+/// Value of [`MANAGED_BY`], and the field manager of every write.
+pub const MANAGER: &str = "userengine-operator";
+/// On a key Secret: the kid of its key.
+pub const KID: &str = "userengine.dev/kid";
+
+/// Marks the class that an engine without `className` gets, with the value `true`.
+pub const DEFAULT_CLASS: &str = "userengine.dev/is-default-class";
+
+/// On a claim: the user that the brain belongs to.
+pub const USER: &str = "userengine.dev/user";
+/// On a claim: the class that the engine sticks to.
+pub const CLASS: &str = "userengine.dev/class";
+/// On a claim and its key Secrets: the id that the brain carries.
+pub const DATABASE_ID: &str = "userengine.dev/database-id";
+/// On a claim: the keys of the brain, `kid:state:suffix` joined by commas.
+pub const KEYS: &str = "userengine.dev/keys";
+/// On a claim: `true` once the brain was Ready; from then on it is never made again.
+pub const INITIALISED: &str = "userengine.dev/initialised";
+
+/// Holds a `UserEngine` until its durable children are dealt with.
+pub const ENGINE_FINALIZER: &str = "userengine.dev/lifecycle";
+/// Holds the claim, which is the record of the brain's keys.
+pub const CLAIM_FINALIZER: &str = "userengine.dev/brain";
+/// Holds a key Secret.
+pub const KEY_FINALIZER: &str = "userengine.dev/key";

@@ -1,0 +1,129 @@
+//! The status of a `UserEngine`: a view of what is there, never a source of decisions that destroy.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What the operator saw last.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UserEngineStatus {
+    /// One word for the whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<Phase>,
+    /// The generation of the spec that this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// The class in use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class_name: Option<String>,
+    /// The node that runs the pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// The address under which the outside reaches the engine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// The engine that runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<EngineInfo>,
+    /// The brain's volume.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage: Option<StorageInfo>,
+    /// The brain's keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<EncryptionInfo>,
+    /// What holds and what does not, each with a reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".to_string()]))]
+    #[schemars(length(max = 16))]
+    pub conditions: Vec<Condition>,
+}
+
+/// One word for the state of an engine.
+#[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
+pub enum Phase {
+    /// Its class, key or volume is not there yet.
+    Pending,
+    /// Its pod is coming up.
+    Starting,
+    /// It serves.
+    Ready,
+    /// Stopped on request; brain and keys are kept.
+    Suspended,
+    /// Somebody has to act; the condition `Ready` says on what.
+    Blocked,
+    /// It is being deleted.
+    Terminating,
+}
+
+impl Phase {
+    /// Every phase.
+    pub const ALL: [Self; 6] = [
+        Self::Pending,
+        Self::Starting,
+        Self::Ready,
+        Self::Suspended,
+        Self::Blocked,
+        Self::Terminating,
+    ];
+
+    /// The variant's name, also the label of the metric.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "Pending",
+            Self::Starting => "Starting",
+            Self::Ready => "Ready",
+            Self::Suspended => "Suspended",
+            Self::Blocked => "Blocked",
+            Self::Terminating => "Terminating",
+        }
+    }
+}
+
+/// The engine that runs.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EngineInfo {
+    /// Its image.
+    pub image: String,
+    /// The version that it reports.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
+/// The brain's volume.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StorageInfo {
+    /// Name of the claim.
+    pub claim: String,
+    /// Size of the volume.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<String>,
+}
+
+/// The brain's keys, the active one first.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EncryptionInfo {
+    /// The id of the key that new values are sealed with.
+    pub active_key: String,
+    /// Every key that the brain may need.
+    #[serde(default)]
+    #[schemars(length(max = 64))]
+    pub keys: Vec<KeyInfo>,
+}
+
+/// One key.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyInfo {
+    /// The key's id.
+    pub id: String,
+    /// What it is good for: `active`.
+    pub state: String,
+    /// When its Secret was created.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Time>,
+}

@@ -1,0 +1,92 @@
+//! The kind `UserEngine`: one user's engine.
+
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::status::UserEngineStatus;
+
+/// One user's engine: a pod, a brain, an encryption key and the walls around them.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[kube(
+    group = "userengine.dev",
+    version = "v1alpha1",
+    kind = "UserEngine",
+    plural = "userengines",
+    namespaced,
+    shortname = "ue",
+    category = "userengine",
+    status = "UserEngineStatus",
+    derive = "PartialEq",
+    doc = "One user's engine: a pod, a brain (a SQLite database on a volume), an encryption key and the walls around them.",
+    validation = Rule::new("size(self.metadata.name) <= 40")
+        .message("metadata.name: at most 40 characters, because Services and Secrets are named after it"),
+    validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')")
+        .message("metadata.name: lowercase letters, digits and '-', starting with a letter and ending with a letter or digit, because Services are named after it"),
+    printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
+    printcolumn(name = "Version", type_ = "string", json_path = ".status.engine.version"),
+    printcolumn(name = "Key age", type_ = "date", json_path = ".status.encryption.keys[0].createdAt"),
+    printcolumn(name = "URL", type_ = "string", json_path = ".status.url"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason", priority = 1),
+    printcolumn(name = "Class", type_ = "string", json_path = ".status.className", priority = 1),
+    printcolumn(name = "Node", type_ = "string", json_path = ".status.node", priority = 1),
+    printcolumn(name = "Storage", type_ = "string", json_path = ".status.storage.size", priority = 1)
+)]
+#[serde(rename_all = "camelCase")]
+pub struct UserEngineSpec {
+    /// The subject that this engine belongs to, as the platform's sign-in names it. Cannot change.
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(
+        validation = Rule::new("self == oldSelf")
+            .message("the user of an engine cannot change: its brain belongs to that user; create another UserEngine instead"),
+        validation = Rule::new("self.trim() == self && !self.matches('[[:cntrl:]]')")
+            .message("no white space at either end and no control characters")
+    )]
+    pub user: String,
+
+    /// The EngineClass. Omitted: the class marked as default when the engine is first seen, which then sticks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(min = 1, max = 63),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+    )]
+    pub class_name: Option<String>,
+
+    /// True stops the pod and keeps brain, keys and address.
+    #[serde(default)]
+    pub suspended: bool,
+
+    /// The brain's volume.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage: Option<StorageOverride>,
+
+    /// What becomes of the brain and its keys when this object is deleted.
+    #[serde(default)]
+    pub deletion_policy: DeletionPolicy,
+}
+
+/// Overrides of the class's storage.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StorageOverride {
+    /// Size of the volume. It can grow, up to the class's maximum, and never shrink.
+    #[schemars(
+        length(max = 16),
+        regex(pattern = r"^[1-9][0-9]{0,8}(Mi|Gi|Ti|M|G|T)$")
+    )]
+    #[x_kube(validation = Rule::new("quantity(self).compareTo(quantity(oldSelf)) >= 0")
+        .message("a volume cannot shrink: leave the size as it was, or make it larger"))]
+    pub size: String,
+}
+
+/// What becomes of the durable children when a `UserEngine` is deleted.
+#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+pub enum DeletionPolicy {
+    /// Brain and keys stay; an engine of the same name and user takes them up again.
+    #[default]
+    Retain,
+    /// Keys and brain are deleted.
+    Delete,
+}
