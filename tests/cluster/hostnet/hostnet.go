@@ -8,7 +8,10 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"userengine.dev/testcluster/layout"
 )
@@ -100,7 +103,19 @@ func Remove(c layout.Cluster) error {
 	if _, err := os.Stat(c.NetNS()); err == nil {
 		failed = append(failed, run("ip", "netns", "delete", c.ID()))
 	}
+	tidy()
 	return errors.Join(failed...)
+}
+
+// tidy removes the mount that `ip netns` makes for its folder once no
+// namespace is left in it. It is made again when it is needed.
+func tidy() {
+	folder := filepath.Dir(layout.Cluster{}.NetNS())
+	if entries, err := os.ReadDir(folder); err != nil || len(entries) > 0 {
+		return
+	}
+	_ = unix.Unmount(folder, 0) // in use, or not mounted: both are fine
+	_ = os.Remove(folder)
 }
 
 // Command is a command that runs inside the namespace. It uses nsenter, since

@@ -1,12 +1,12 @@
 package lifecycle
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -170,14 +170,14 @@ var sharedFolders = []string{
 }
 
 // sharedFiles returns the cluster's files in these folders: results of CNI
-// plugins, named NETWORK-CONTAINER-INTERFACE, and links to container logs.
+// plugins, which name the pod's namespace below our folder, and links to
+// container logs.
 func sharedFiles(c layout.Cluster) []string {
 	var ours []string
-	result := regexp.MustCompile("^" + regexp.QuoteMeta(c.ID()) + "-[0-9a-f]{64}-")
-	entries, _ := os.ReadDir("/var/lib/cni/results")
-	for _, entry := range entries {
-		if result.MatchString(entry.Name()) {
-			ours = append(ours, "/var/lib/cni/results/"+entry.Name())
+	results, _ := filepath.Glob("/var/lib/cni/results/*")
+	for _, result := range results {
+		if text, err := os.ReadFile(result); err == nil && bytes.Contains(text, []byte(c.Run()+"/")) {
+			ours = append(ours, result)
 		}
 	}
 	links, _ := filepath.Glob("/var/log/containers/*.log")
