@@ -1,0 +1,84 @@
+//! The subcommands, one a file.
+
+mod keygen;
+mod openapi;
+mod serve;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use userengine_api::layout::TERMINATION_LOG;
+
+/// The per-user engine: one brain, one ring of keys, one HTTP API.
+#[derive(Debug, Parser)]
+#[command(name = "engine", version, about, propagate_version = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Open the brain and serve until SIGTERM or SIGINT.
+    #[command(after_help = VARIABLES)]
+    Serve(ServeArgs),
+    /// Print a new encryption key (44 characters) and nothing else.
+    ///
+    /// Store it as it is, without the newline at the end. Whoever loses it loses every credential in the brain.
+    Keygen,
+    /// Print the description of the HTTP API (OpenAPI, JSON).
+    Openapi,
+}
+
+/// Options of `serve`. Everything else is configured by variables.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// File that takes the reason when the engine refuses to start. It is written only if it exists.
+    #[arg(long, value_name = "FILE", default_value = TERMINATION_LOG)]
+    termination_log: PathBuf,
+}
+
+impl Command {
+    /// Runs the command to its end.
+    pub fn run(self) -> ExitCode {
+        match self {
+            Self::Serve(args) => serve::serve(&args),
+            Self::Keygen => keygen::keygen(),
+            Self::Openapi => openapi::openapi(),
+        }
+    }
+}
+
+const VARIABLES: &str = "\
+Variables:
+  SQLITE_DB_PATH          the brain's file [default: /data/brain.sqlite]
+  BRAIN_MODE              create | existing [default: create it if the file is absent]
+  DATABASE_ID             the id that the brain must carry; a new brain gets it [default: a random one]
+  AD_ENCRYPTION_KEY       the encryption key, as `engine keygen` prints it  } exactly
+  KEYRING_DIR             a folder with one file a key, named by its id     } one
+  ENGINE_API_KEY          the key that callers send as X-Engine-Key         }
+  ENGINE_KEY_HASH         its SHA-256 in hex; a comma list, current first   } exactly
+  ENGINE_KEY_HASH_FILE    a file with the same list, read when it changes   } one
+  LISTEN_ADDR             address of the API [default: 0.0.0.0:8080]
+  INTERNAL_ADDR           address of probes, metrics and /keys [default: 0.0.0.0:9090]
+  PUBLIC_URL              where the outside reaches this engine (https, or http on loopback)
+  SHUTDOWN_GRACE_SECONDS  how long a stop waits for requests in flight, 1 to 600 [default: 25]
+  ENGINE_LOG_LEVEL        error | warn | info | debug | trace [default: info]
+  ENGINE_LOG_FORMAT       json | pretty [default: json]
+
+Exit codes: 0 stopped cleanly, 64 configuration, 65 keys, 66 brain, 74 storage, 75 another engine has the brain.";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,45 @@
+//! The configuration: the only place that reads the environment, once, one struct a concern.
+//!
+//! A bad value stops the start with the variable's name and what was expected. No error repeats a
+//! value: people paste keys into the wrong variable.
+
+mod access;
+mod brain;
+mod environment;
+mod error;
+mod http;
+mod log;
+mod ring;
+
+pub use access::AccessConfig;
+pub use brain::{BrainConfig, BrainMode};
+pub use environment::Environment;
+pub use error::ConfigError;
+pub use http::HttpConfig;
+pub use log::{LogConfig, LogFormat};
+pub use ring::RingConfig;
+
+/// Everything but the log, which is read first so that it can tell of the rest.
+#[derive(Debug)]
+pub struct Config {
+    /// Where the brain is and what it must be.
+    pub brain: BrainConfig,
+    /// Where the encryption keys come from.
+    pub ring: RingConfig,
+    /// Which API keys are accepted.
+    pub access: AccessConfig,
+    /// Addresses, and how long a stop may take.
+    pub http: HttpConfig,
+}
+
+impl Config {
+    /// Reads all of it.
+    pub fn read(environment: &Environment) -> Result<Self, ConfigError> {
+        Ok(Self {
+            brain: BrainConfig::read(environment)?,
+            ring: RingConfig::read(environment)?,
+            access: AccessConfig::read(environment)?,
+            http: HttpConfig::read(environment)?,
+        })
+    }
+}

@@ -1,0 +1,174 @@
+//! The way in: lock, look, and only then touch.
+
+use std::path::Path;
+
+use sqlx::SqlitePool;
+
+use super::connect::{self, checkpoint};
+use super::create::{Birth, create};
+use super::examine::{Expected, check_owner, check_structure, examine};
+use super::identity::{self, LeftBehind};
+use super::lock::BrainLock;
+use super::paths::{BrainPaths, Found};
+use super::private_copy::PrivateCopy;
+use super::{OpenError, Store, schema};
+use crate::clock::Clock;
+use crate::config::{BrainConfig, BrainMode};
+use crate::vault::Vault;
+
+/// An open brain and how it came to be open.
+#[derive(Debug)]
+pub struct Opened {
+    /// The brain.
+    pub store: Store,
+    /// It was made just now.
+    pub created: bool,
+    /// The last engine did not hand it over: it was killed, or lost its volume.
+    pub recovered: bool,
+}
+
+/// Opens the brain, or makes it where that is allowed. A volume that is refused stays as it was, byte
+/// for byte and name for name: everything up to the lock only reads.
+pub async fn open(config: &BrainConfig, vault: &Vault, clock: &Clock) -> Result<Opened, OpenError> {
+    let paths = BrainPaths::new(&config.path);
+    let expected = Expected {
+        database_id: config.database_id.as_ref(),
+        vault,
+    };
+
+    let lock = BrainLock::take_existing(&paths.lock)?;
+    let found = paths.look()?;
+    if found.brain {
+        examine_untouched(&paths.brain, found, expected).await?;
+    } else {
+        may_create(config.mode, found, vault)?;
+    }
+    let lock = match lock {
+        Some(lock) => lock,
+        None => BrainLock::take(&paths.lock)?,
+    };
+
+    // Until the lock was ours another engine may have been here.
+    let found = paths.look()?;
+    if !found.brain {
+        let kid = may_create(config.mode, found, vault)?;
+        create(
+            &paths,
+            &Birth {
+                database_id: config.database_id.as_ref(),
+                vault,
+                kid,
+                clock,
+            },
+        )
+        .await?;
+    }
+    let (writer, left_behind) = open_to_write(&paths.brain, expected).await?;
+    let identity = read_identity(&writer).await?;
+    let store = Store {
+        reader: connect::reader(&paths.brain),
+        writer,
+        identity,
+        _lock: lock,
+    };
+    let recovered = found.unfinished || left_behind == LeftBehind::Nothing;
+    Ok(Opened {
+        store,
+        created: !found.brain,
+        recovered,
+    })
+}
+
+/// A new brain is made only on purpose: never for a ring of several keys, which belongs to a brain
+/// that exists, and never beside the remains of another.
+fn may_create(
+    mode: BrainMode,
+    found: Found,
+    vault: &Vault,
+) -> Result<&userengine_api::key::Kid, OpenError> {
+    if mode == BrainMode::Existing {
+        return Err(OpenError::Missing(
+            "BRAIN_MODE is existing, so none is created: was the volume emptied or swapped?",
+        ));
+    }
+    if found.unfinished {
+        return Err(OpenError::Missing(
+            "its write-ahead log is still there, so it was lost: restore it from a backup",
+        ));
+    }
+    vault.only().ok_or(OpenError::Missing(
+        "a ring of several keys belongs to a brain that exists, so none is created",
+    ))
+}
+
+/// Below this size the structure is checked at every start; above, only after an unclean stop.
+const SMALL: u64 = 16 * 1024 * 1024;
+
+/// Looks into the brain without leaving a trace on the volume.
+async fn examine_untouched(
+    brain: &Path,
+    found: Found,
+    expected: Expected<'_>,
+) -> Result<(), OpenError> {
+    let bytes = brain
+        .metadata()
+        .map_err(|error| OpenError::storage("look at the brain", error))?
+        .len();
+    if bytes == 0 {
+        return Err(OpenError::Foreign("it is empty".to_owned()));
+    }
+    if !found.unfinished {
+        let mut connection = connect::immutable(brain).await?;
+        examine(&mut connection, expected).await?;
+        return if bytes <= SMALL {
+            check_structure(&mut connection).await
+        } else {
+            Ok(())
+        };
+    }
+    // Its last writes are in the log, and SQLite cannot read a log without writing beside it.
+    match PrivateCopy::of(brain) {
+        Ok(copy) => {
+            let mut connection = connect::to_copy(&copy.brain()).await?;
+            examine(&mut connection, expected).await?;
+            check_structure(&mut connection).await
+        }
+        Err(error) => {
+            tracing::warn!(%error, "no room for a copy of the brain: what its log says is checked after recovery");
+            // Identity and first schema were checkpointed at birth: these the main file alone can tell.
+            check_owner(&mut connect::immutable(brain).await?, expected.database_id).await
+        }
+    }
+}
+
+/// Opens the brain for good. From here on the volume is written to.
+async fn open_to_write(
+    brain: &Path,
+    expected: Expected<'_>,
+) -> Result<(SqlitePool, LeftBehind), OpenError> {
+    let pool = connect::writer(brain).await?;
+    let mut connection = pool
+        .acquire()
+        .await
+        .map_err(|error| OpenError::sqlite("open the brain", error))?;
+    examine(&mut connection, expected).await?;
+    schema::migrate(&mut connection).await?;
+    let left_behind = identity::begin_session(&mut connection).await?;
+    match checkpoint(&mut connection).await {
+        Ok(true) => {}
+        Ok(false) => return Err(OpenError::Locked),
+        Err(error) => return Err(OpenError::sqlite("checkpoint the brain", error)),
+    }
+    drop(connection);
+    Ok((pool, left_behind))
+}
+
+async fn read_identity(pool: &SqlitePool) -> Result<identity::Identity, OpenError> {
+    let mut connection = pool
+        .acquire()
+        .await
+        .map_err(|error| OpenError::sqlite("read the brain", error))?;
+    identity::read(&mut connection)
+        .await
+        .map_err(|error| OpenError::storage("read the brain's identity", error))
+}

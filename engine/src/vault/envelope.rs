@@ -1,0 +1,55 @@
+//! The plaintext inside a token: the value with its place.
+
+use std::borrow::Cow;
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::{Place, SealError, UnsealError};
+
+#[derive(Serialize)]
+struct Written<'a> {
+    r#for: &'a str,
+    v: &'a str,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Read<'a> {
+    #[serde(borrow)]
+    r#for: Cow<'a, str>,
+    v: String,
+}
+
+/// JSON escapes a byte as six at most. The buffer never grows, so no copy of the value is left behind.
+const WORST_ESCAPE: usize = 6;
+
+pub(super) fn write(place: &Place, value: &SecretString) -> Result<Zeroizing<Vec<u8>>, SealError> {
+    let place = place.to_string();
+    let value = value.expose_secret();
+    let room = 32 + WORST_ESCAPE * (place.len() + value.len());
+    let mut plaintext = Zeroizing::new(Vec::with_capacity(room));
+    serde_json::to_writer(
+        &mut *plaintext,
+        &Written {
+            r#for: &place,
+            v: value,
+        },
+    )
+    .map_err(|_| SealError::Encode)?;
+    Ok(plaintext)
+}
+
+pub(super) fn read(plaintext: &[u8], place: &Place) -> Result<SecretString, UnsealError> {
+    // serde's own message quotes the text it stumbled over.
+    let envelope: Read<'_> =
+        serde_json::from_slice(plaintext).map_err(|_| UnsealError::NotAnEnvelope)?;
+    let value = SecretString::from(envelope.v);
+    let expected = place.to_string();
+    if envelope.r#for == expected {
+        Ok(value)
+    } else {
+        Err(UnsealError::WrongPlace { expected })
+    }
+}
