@@ -1,1 +1,15 @@
-//! Placeholder.
+//! The operator: turns `UserEngine` objects into running, isolated engines.
+//!
+//! Start reading at [`user_engine::reconcile`]; it is the table of contents.
+
+pub mod clock;
+pub mod cluster;
+pub mod config;
+pub mod http;
+pub mod metrics;
+pub mod record;
+pub mod retained;
+pub mod run;
+pub mod telemetry;
+pub mod user_engine;
+mod watches;

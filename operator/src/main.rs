@@ -1,2 +1,45 @@
-//! Placeholder.
-fn main() {}
+//! The operator's command line.
+
+use clap::{Parser, Subcommand};
+use userengine_operator::config::Config;
+
+/// Turns UserEngine objects into running, isolated engines.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Watches and acts until it is told to stop.
+    Run(Config),
+    /// Prints the CustomResourceDefinitions as YAML.
+    Crd,
+}
+
+fn main() -> anyhow::Result<()> {
+    match Cli::parse().command {
+        Command::Run(config) => userengine_operator::run::run(config),
+        Command::Crd => print_definitions(),
+    }
+}
+
+fn print_definitions() -> anyhow::Result<()> {
+    for (_, definition) in userengine_api::crd::definitions() {
+        print!("---\n{}", userengine_api::crd::to_yaml(&definition)?);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        clap::CommandFactory::command().debug_assert();
+        fn _is(_: Cli) {}
+    }
+}

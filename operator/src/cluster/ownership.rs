@@ -1,0 +1,50 @@
+//! Whose a disposable child is.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+
+/// Whose an object is, from the point of view of one `UserEngine`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ownership {
+    /// This engine's.
+    Ours,
+    /// Of an engine of the same name that is gone: the garbage collector is about to take it.
+    Former,
+    /// Somebody else's. Never touched.
+    Foreign,
+}
+
+/// Reads the controlling owner reference.
+pub fn ownership(child: &ObjectMeta, name: &str, uid: &str) -> Ownership {
+    let is_controller = |owner: &&OwnerReference| owner.controller == Some(true);
+    match child.owner_references.iter().flatten().find(is_controller) {
+        Some(owner) if owner.uid == uid => Ownership::Ours,
+        Some(owner) if owner.kind == "UserEngine" && owner.name == name => Ownership::Former,
+        _ => Ownership::Foreign,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn child(kind: &str, name: &str, uid: &str, controller: Option<bool>) -> ObjectMeta {
+        let owner = OwnerReference {
+            kind: kind.to_owned(),
+            name: name.to_owned(),
+            uid: uid.to_owned(),
+            controller,
+            ..OwnerReference::default()
+        };
+        ObjectMeta { owner_references: Some(vec![owner]), ..ObjectMeta::default() }
+    }
+
+    #[test]
+    fn tells_ours_from_a_former_engines_and_from_a_strangers() {
+        let of = |child| ownership(&child, "alice", "1");
+        assert_eq!(of(child("UserEngine", "alice", "1", Some(true))), Ownership::Ours);
+        assert_eq!(of(child("UserEngine", "alice", "0", Some(true))), Ownership::Former);
+        assert_eq!(of(child("Deployment", "alice", "0", Some(true))), Ownership::Foreign);
+        assert_eq!(of(child("UserEngine", "alice", "1", None)), Ownership::Foreign);
+        assert_eq!(of(ObjectMeta::default()), Ownership::Foreign);
+    }
+}

@@ -1,0 +1,107 @@
+//! Brains that outlived their engine. When somebody deletes the claim of one, or its namespace, the
+//! finalizers that protected claim and keys are taken off: keys first, for the claim is their only record.
+
+use std::sync::Arc;
+
+use futures::StreamExt;
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
+use kube::core::PartialObjectMeta;
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Api, Client, ResourceExt};
+use serde_json::json;
+use userengine_api::names::Names;
+use userengine_api::{UserEngine, labels};
+
+use crate::cluster::{WriteError, Writer};
+use crate::metrics::Metrics;
+use crate::record::Record;
+use crate::user_engine::retry::Backoff;
+
+/// Brain and keys could not be let go.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The cluster could not be read.
+    #[error("failed to read what belongs to a brain")]
+    Read(#[from] kube::Error),
+    /// A finalizer could not be taken off.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+/// Lets go of the claims of engines that are gone, for as long as it is polled.
+pub async fn run(client: Client, metrics: Arc<Metrics>) {
+    let api: Api<PartialObjectMeta<PersistentVolumeClaim>> = Api::all(client.clone());
+    let ours = watcher::Config::default().labels(&format!("{}={}", labels::MANAGED_BY, labels::MANAGER));
+    let claims = watcher(api, ours).default_backoff().touched_objects();
+    claims
+        .filter_map(|claim| async { claim.ok().filter(|claim| claim.metadata.deletion_timestamp.is_some()) })
+        .for_each_concurrent(8, |claim| persist(&client, &metrics, claim))
+        .await;
+}
+
+/// Tries until it is done or the claim is gone.
+async fn persist(client: &Client, metrics: &Arc<Metrics>, claim: PartialObjectMeta<PersistentVolumeClaim>) {
+    let (namespace, name) = (claim.namespace().unwrap_or_default(), claim.name_any());
+    let writer = Writer::new(client.clone(), namespace.clone(), metrics.clone());
+    let backoff = Backoff::default();
+    while let Err(error) = release(client, &writer, &namespace, &name).await {
+        tracing::warn!(namespace, claim = name, %error, "failed to let go of a retained claim; trying again");
+        tokio::time::sleep(backoff.next(&name)).await;
+    }
+}
+
+async fn release(client: &Client, writer: &Writer, namespace: &str, name: &str) -> Result<(), Error> {
+    let claims: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), namespace);
+    let Some(claim) = claims.get_opt(name).await? else { return Ok(()) };
+    let Some(engine) = claim.labels().get(labels::ENGINE) else { return Ok(()) };
+    let engines: Api<UserEngine> = Api::namespaced(client.clone(), namespace);
+    let is_needed = engines.get_opt(engine).await?.is_some();
+    if is_needed || claim.metadata.deletion_timestamp.is_none() {
+        return Ok(());
+    }
+    let_go(client, writer, namespace, &key_names(&claim), Some(name)).await?;
+    tracing::info!(namespace, claim = name, "let go of the claim of an engine that is gone");
+    Ok(())
+}
+
+/// The user whose brain a claim holds.
+pub fn user(claim: &PersistentVolumeClaim) -> Option<&str> {
+    claim.annotations().get(labels::USER).map(String::as_str)
+}
+
+/// Names of the key Secrets that the record of a claim needs; none if it has no record.
+pub fn key_names(claim: &PersistentVolumeClaim) -> Vec<String> {
+    let Some(engine) = claim.labels().get(labels::ENGINE) else { return Vec::new() };
+    let keys = Record::parse(claim.annotations()).map(|record| record.keys).unwrap_or_default();
+    keys.iter().map(|key| Names(engine).key(&key.suffix)).collect()
+}
+
+/// Takes our finalizers off: first those of the keys, last that of the claim, which names them.
+pub async fn let_go(
+    client: &Client,
+    writer: &Writer,
+    namespace: &str,
+    keys: &[String],
+    claim: Option<&str>,
+) -> Result<(), Error> {
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
+    for name in keys {
+        if let Some(patch) = secrets.get_opt(name).await?.and_then(|key| without(&key, labels::KEY_FINALIZER)) {
+            writer.patch::<Secret>("Secret", name, &patch).await?;
+        }
+    }
+    let Some(name) = claim else { return Ok(()) };
+    let claims: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), namespace);
+    if let Some(patch) = claims.get_opt(name).await?.and_then(|claim| without(&claim, labels::CLAIM_FINALIZER)) {
+        writer.patch::<PersistentVolumeClaim>("PersistentVolumeClaim", name, &patch).await?;
+    }
+    Ok(())
+}
+
+/// The patch that takes one finalizer off exactly this version of an object; `None` if it is not on.
+fn without(object: &impl ResourceExt, ours: &str) -> Option<serde_json::Value> {
+    object.finalizers().iter().any(|name| name == ours).then(|| {
+        let others: Vec<_> = object.finalizers().iter().filter(|name| *name != ours).collect();
+        json!({ "metadata": { "finalizers": others, "resourceVersion": object.resource_version() } })
+    })
+}

@@ -1,0 +1,178 @@
+//! Carries out a plan. The only writer of children.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
+use kube::api::ApiResource;
+use serde_json::json;
+use userengine_api::condition::Reason;
+use userengine_api::key::{EncryptionKey, KEY_BYTES};
+use userengine_api::layout::secret;
+use userengine_api::{UserEngine, labels};
+use zeroize::Zeroizing;
+
+use super::assess::Finding;
+use super::build;
+use super::child::Child;
+use super::observe::api_key_hash;
+use super::observed::{ApiKeySecret, Observed};
+use super::plan::{Plan, Step};
+use crate::cluster::drift::covers;
+use crate::cluster::ownership::{Ownership, ownership};
+use crate::cluster::{WriteError, Writer};
+
+/// A step that could not be carried out, and is worth another try.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The write failed.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// The system gave no random bytes.
+    #[error("failed to draw random bytes for a key")]
+    Random(#[source] getrandom::Error),
+}
+
+/// What came of a plan.
+#[derive(Debug, Default)]
+pub struct Applied {
+    /// What stood in the way, if anything: the steps after it were left out.
+    pub trouble: Option<Finding>,
+    /// True if anything was written.
+    pub wrote: bool,
+}
+
+/// Carries out the steps in order, up to the first that somebody else stands in the way of.
+pub async fn apply(writer: &Writer, observed: &Observed, plan: &Plan) -> Result<Applied, Error> {
+    let mut applied = Applied::default();
+    if let Some(trouble) = former_api_key(observed) {
+        applied.trouble = Some(trouble);
+        return Ok(applied);
+    }
+    for step in &plan.steps {
+        match carry_out(writer, observed, step).await {
+            Ok(Outcome::Unchanged) => {}
+            Ok(Outcome::Wrote) => applied.wrote = true,
+            Ok(Outcome::InTheWay(finding)) => applied.trouble = Some(finding),
+            Err(Error::Write(WriteError::Refused { kind, name, message })) => {
+                applied.trouble = Some(Finding::blocked(
+                    Reason::ChildRefused,
+                    format!("the API server refused {kind} '{name}': {message}"),
+                ));
+            }
+            Err(error) => return Err(error),
+        }
+        if applied.trouble.is_some() {
+            break;
+        }
+    }
+    Ok(applied)
+}
+
+enum Outcome {
+    Unchanged,
+    Wrote,
+    InTheWay(Finding),
+}
+
+async fn carry_out(writer: &Writer, observed: &Observed, step: &Step) -> Result<Outcome, Error> {
+    match step {
+        Step::Hold => hold(writer, observed).await?,
+        Step::MintKey { name, database_id } => mint_key(writer, observed, name, database_id).await?,
+        Step::Claim(claim) => {
+            let resource = ApiResource::erase::<PersistentVolumeClaim>(&());
+            writer.create(&resource, "PersistentVolumeClaim", claim).await?;
+        }
+        Step::AmendClaim(patch) => {
+            let name = observed.names().claim();
+            writer.patch::<PersistentVolumeClaim>("PersistentVolumeClaim", &name, patch).await?;
+        }
+        Step::HoldKey(name) => {
+            let patch = json!({ "metadata": { "finalizers": [labels::KEY_FINALIZER] } });
+            writer.patch::<Secret>("Secret", name, &patch).await?;
+        }
+        Step::MintApiKey => mint_api_key(writer, observed).await?,
+        Step::MendApiKey => mend_api_key(writer, observed).await?,
+        Step::Apply(child) => return apply_child(writer, observed, child).await,
+    }
+    Ok(Outcome::Wrote)
+}
+
+async fn hold(writer: &Writer, observed: &Observed) -> Result<(), Error> {
+    let finalizers = observed.engine.metadata.finalizers.iter().flatten().map(String::as_str);
+    let all: Vec<_> = finalizers.chain([labels::ENGINE_FINALIZER]).collect();
+    let metadata = json!({ "finalizers": all, "resourceVersion": observed.engine.metadata.resource_version });
+    let patch = json!({ "metadata": metadata });
+    Ok(writer.patch::<UserEngine>("UserEngine", &observed.name(), &patch).await?)
+}
+
+/// Creates the key's Secret. If it exists already, a crash left it: the next look finds it and uses it.
+async fn mint_key(writer: &Writer, observed: &Observed, name: &str, database_id: &str) -> Result<(), Error> {
+    let mut bytes = Zeroizing::new([0; KEY_BYTES]);
+    getrandom::fill(bytes.as_mut_slice()).map_err(Error::Random)?;
+    let secret = build::key_secret(observed, name, database_id, &EncryptionKey::from_bytes(*bytes));
+    match writer.create(&ApiResource::erase::<Secret>(&()), "Secret", &secret).await {
+        Err(WriteError::Raced { .. }) => Ok(()),
+        other => Ok(other?),
+    }
+}
+
+async fn mint_api_key(writer: &Writer, observed: &Observed) -> Result<(), Error> {
+    let mut bytes = Zeroizing::new([0; 32]);
+    getrandom::fill(bytes.as_mut_slice()).map_err(Error::Random)?;
+    let key = Zeroizing::new(URL_SAFE_NO_PAD.encode(*bytes));
+    let secret = build::api_key_secret(observed, &key, &api_key_hash(&key));
+    if observed.api_key == ApiKeySecret::Absent {
+        return Ok(writer.create(&ApiResource::erase::<Secret>(&()), "Secret", &secret).await?);
+    }
+    let patch = json!({ "stringData": secret["stringData"] });
+    Ok(writer.patch::<Secret>("Secret", &observed.names().api_key(), &patch).await?)
+}
+
+async fn mend_api_key(writer: &Writer, observed: &Observed) -> Result<(), Error> {
+    if let ApiKeySecret::Ours { key_hash: Some(hash), .. } = &observed.api_key {
+        let patch = json!({ "stringData": { secret::API_KEY_HASHES: hash } });
+        writer.patch::<Secret>("Secret", &observed.names().api_key(), &patch).await?;
+    }
+    Ok(())
+}
+
+/// Absent: create. Ours: apply if it drifted. Anybody else's: leave it alone and say so.
+async fn apply_child(writer: &Writer, observed: &Observed, child: &Child) -> Result<Outcome, Error> {
+    let (kind, resource) = (child.id.kind.as_str(), child.id.kind.resource());
+    let Some(live) = observed.children.get(&child.id) else {
+        writer.create(&resource, kind, &child.object).await?;
+        return Ok(Outcome::Wrote);
+    };
+    let ownership = ownership(&live.metadata, &observed.name(), &observed.uid());
+    if ownership != Ownership::Ours {
+        return Ok(Outcome::InTheWay(in_the_way(ownership, kind, &child.id.name)));
+    }
+    let fields = serde_json::to_value(live).unwrap_or_default();
+    if live.metadata.deletion_timestamp.is_some() || covers(&fields, &child.object) {
+        return Ok(Outcome::Unchanged);
+    }
+    writer.apply(&resource, kind, live, &child.object).await?;
+    Ok(Outcome::Wrote)
+}
+
+fn in_the_way(ownership: Ownership, kind: &str, name: &str) -> Finding {
+    match ownership {
+        Ownership::Former => Finding::waiting(
+            Reason::Waiting,
+            format!("waiting for {kind} '{name}' of the former engine of this name to be collected"),
+        ),
+        _ => Finding::blocked(
+            Reason::ChildNotOurs,
+            format!("{kind} '{name}' exists and does not belong to this UserEngine; it is left alone: delete or rename it, or give this engine another name"),
+        ),
+    }
+}
+
+fn former_api_key(observed: &Observed) -> Option<Finding> {
+    let ownership = match observed.api_key {
+        ApiKeySecret::Foreign => Ownership::Foreign,
+        ApiKeySecret::Former => Ownership::Former,
+        ApiKeySecret::Absent | ApiKeySecret::Ours { .. } => return None,
+    };
+    Some(in_the_way(ownership, "Secret", &observed.names().api_key()))
+}

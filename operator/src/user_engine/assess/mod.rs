@@ -1,0 +1,115 @@
+//! What the observed state means: one finding for each condition. Pure.
+
+mod class;
+mod key;
+mod pod;
+mod storage;
+
+use userengine_api::condition::Reason;
+use userengine_api::engine_class::EngineClassSpec;
+
+pub use pod::is_ready;
+pub use storage::{requested_size, wanted_size};
+
+use super::observed::Observed;
+use crate::record::Record;
+
+/// What one condition comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// How bad it is.
+    pub severity: Severity,
+    /// Why.
+    pub reason: Reason,
+    /// What was found and what to do, for a person.
+    pub message: String,
+}
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// The condition holds.
+    Fine,
+    /// It does not hold, as somebody asked.
+    Idle,
+    /// It does not hold yet; time will do.
+    Waiting,
+    /// It does not hold, and somebody has to act.
+    Blocked,
+}
+
+impl Finding {
+    /// The condition holds.
+    pub fn fine(message: impl Into<String>) -> Self {
+        Self { severity: Severity::Fine, reason: Reason::AsExpected, message: message.into() }
+    }
+
+    /// The condition holds, but one thing is not as it was asked for.
+    pub fn fine_but(reason: Reason, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Fine, reason, message: message.into() }
+    }
+
+    /// It does not hold, as somebody asked.
+    pub fn idle(reason: Reason, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Idle, reason, message: message.into() }
+    }
+
+    /// Time will do.
+    pub fn waiting(reason: Reason, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Waiting, reason, message: message.into() }
+    }
+
+    /// Somebody has to act.
+    pub fn blocked(reason: Reason, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Blocked, reason, message: message.into() }
+    }
+
+    /// The condition holds.
+    pub fn holds(&self) -> bool {
+        self.severity == Severity::Fine
+    }
+}
+
+/// The class that an engine follows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ResolvedClass {
+    /// Its name.
+    pub name: String,
+    /// What it says.
+    pub spec: EngineClassSpec,
+}
+
+/// A finding for each condition, and what is known well enough to act on.
+#[derive(Debug, Clone)]
+pub struct Assessment {
+    /// `ClassResolved`.
+    pub class: Finding,
+    /// `StorageReady`.
+    pub storage: Finding,
+    /// `KeyAvailable`.
+    pub key: Finding,
+    /// `EngineAvailable`.
+    pub engine: Finding,
+    /// The class, if there is one to follow.
+    pub resolved: Option<ResolvedClass>,
+    /// The record, if it can be trusted and is this user's.
+    pub record: Option<Record>,
+}
+
+impl Assessment {
+    /// What the conditions come to as a whole: the first that does not hold.
+    pub fn ready(&self) -> &Finding {
+        [&self.class, &self.storage, &self.key].into_iter().find(|finding| !finding.holds()).unwrap_or(&self.engine)
+    }
+}
+
+/// Finds out what the observed state means.
+pub fn assess(observed: &Observed) -> Assessment {
+    let record = observed.record();
+    let (class, resolved) = class::assess(observed, record.as_ref().and_then(|record| record.as_ref().ok()));
+    let storage = storage::assess(observed, record.as_ref(), resolved.as_ref());
+    let key = key::assess(observed, record.as_ref());
+    let engine = pod::assess(observed);
+    let record = record.and_then(Result::ok).filter(|record| record.user == observed.engine.spec.user);
+    Assessment { class, storage, key, engine, resolved, record }
+}

@@ -1,0 +1,80 @@
+//! The claim of the brain's volume. Durable: no owner reference, never pruned, the record of the brain.
+
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use kube::ResourceExt;
+use serde_json::{Map, Value, json};
+use userengine_api::labels;
+use userengine_api::quantity::Quantity;
+
+use super::common_labels;
+use crate::record::Record;
+use crate::user_engine::assess::ResolvedClass;
+use crate::user_engine::observed::Observed;
+
+/// The claim at birth.
+pub fn claim(observed: &Observed, record: &Record, class: &ResolvedClass, size: Quantity) -> Value {
+    let storage = &class.spec.storage;
+    let mut spec = json!({
+        "accessModes": [storage.access_mode.as_str()],
+        "resources": { "requests": { "storage": size.to_string() } },
+    });
+    if let (Some(name), Value::Object(spec)) = (&storage.storage_class_name, &mut spec) {
+        spec.insert("storageClassName".to_owned(), json!(name));
+    }
+    json!({
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {
+            "name": observed.names().claim(),
+            "namespace": observed.engine.namespace(),
+            "labels": common_labels(&observed.name()),
+            "annotations": record.annotations(),
+            "finalizers": [labels::CLAIM_FINALIZER],
+        },
+        "spec": spec,
+    })
+}
+
+/// What the claim lacks, as a merge patch that fails if somebody changed it in between; `None` if nothing.
+pub fn claim_amendment(claim: &PersistentVolumeClaim, should: &Record, grown: Option<Quantity>) -> Option<Value> {
+    let mut metadata = Map::new();
+    let lacking: Map<_, _> = should
+        .annotations()
+        .into_iter()
+        .filter(|(name, value)| claim.annotations().get(name) != Some(value))
+        .map(|(name, value)| (name, Value::String(value)))
+        .collect();
+    if !lacking.is_empty() {
+        metadata.insert("annotations".to_owned(), Value::Object(lacking));
+    }
+    let finalizers = claim.finalizers();
+    if !finalizers.iter().any(|name| name == labels::CLAIM_FINALIZER) {
+        let all: Vec<_> = finalizers.iter().map(String::as_str).chain([labels::CLAIM_FINALIZER]).collect();
+        metadata.insert("finalizers".to_owned(), json!(all));
+    }
+    let missing_labels: Map<_, _> = match common_labels(should_name(claim)) {
+        Value::Object(all) => all,
+        _ => Map::new(),
+    }
+    .into_iter()
+    .filter(|(name, value)| claim.labels().get(name).map(String::as_str) != value.as_str())
+    .collect();
+    if !missing_labels.is_empty() {
+        metadata.insert("labels".to_owned(), Value::Object(missing_labels));
+    }
+    if metadata.is_empty() && grown.is_none() {
+        return None;
+    }
+    metadata.insert("resourceVersion".to_owned(), json!(claim.resource_version()));
+    let mut patch = json!({ "metadata": metadata });
+    if let (Some(size), Value::Object(patch)) = (grown, &mut patch) {
+        patch.insert("spec".to_owned(), json!({ "resources": { "requests": { "storage": size.to_string() } } }));
+    }
+    Some(patch)
+}
+
+/// The engine that a claim is named after.
+fn should_name(claim: &PersistentVolumeClaim) -> &str {
+    let name = claim.metadata.name.as_deref().unwrap_or_default();
+    name.strip_suffix("-brain").unwrap_or(name)
+}

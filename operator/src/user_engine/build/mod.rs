@@ -1,0 +1,116 @@
+//! The children as they should be. Pure: nothing in here can fail or wait.
+
+mod claim;
+mod config_map;
+mod network_policy;
+mod secrets;
+mod service;
+mod service_account;
+mod stateful_set;
+
+use kube::ResourceExt;
+use serde_json::{Value, json};
+use userengine_api::engine_class::EngineClassSpec;
+use userengine_api::labels;
+use userengine_api::names::Names;
+
+pub use claim::{claim, claim_amendment};
+pub use secrets::{api_key_secret, key_secret};
+pub use stateful_set::CONTAINER;
+
+use super::assess::ResolvedClass;
+use super::child::{Child, ChildId, ChildKind};
+use super::observed::Observed;
+use crate::cluster::drift;
+use crate::record::Record;
+
+/// What every builder reads.
+struct Blueprint<'a> {
+    name: &'a str,
+    namespace: &'a str,
+    uid: &'a str,
+    operator_namespace: &'a str,
+    suspended: bool,
+    class: &'a EngineClassSpec,
+    record: &'a Record,
+}
+
+impl Blueprint<'_> {
+    fn names(&self) -> Names<'_> {
+        Names(self.name)
+    }
+
+    /// The address under which the outside reaches the engine.
+    fn public_url(&self) -> Option<String> {
+        public_url(self.class, self.name, self.namespace)
+    }
+
+    fn child(&self, kind: ChildKind, name: String, api_version: &str, body: Value) -> Child {
+        let metadata = json!({
+            "name": name,
+            "namespace": self.namespace,
+            "labels": common_labels(self.name),
+            "ownerReferences": [owner(self.name, self.uid)],
+        });
+        let mut object = json!({ "apiVersion": api_version, "kind": kind.as_str(), "metadata": metadata });
+        if let (Value::Object(object), Value::Object(body)) = (&mut object, body) {
+            object.extend(body);
+        }
+        drift::stamp(&mut object);
+        Child { id: ChildId { kind, name }, object }
+    }
+}
+
+/// Every child whose content follows from the class, the record and the spec, in the order in which they are applied.
+pub fn children(observed: &Observed, record: &Record, class: &ResolvedClass) -> Vec<Child> {
+    let blueprint = Blueprint {
+        name: &observed.name(),
+        namespace: &observed.engine.namespace().unwrap_or_default(),
+        uid: &observed.uid(),
+        operator_namespace: &observed.operator_namespace,
+        suspended: observed.engine.spec.suspended,
+        class: &class.spec,
+        record,
+    };
+    vec![
+        network_policy::build(&blueprint),
+        service_account::build(&blueprint),
+        config_map::build(&blueprint),
+        service::headless(&blueprint),
+        service::cluster_ip(&blueprint),
+        stateful_set::build(&blueprint),
+    ]
+}
+
+/// The class's template, filled in.
+pub fn public_url(class: &EngineClassSpec, name: &str, namespace: &str) -> Option<String> {
+    Some(class.public_url.as_ref()?.replace("{name}", name).replace("{namespace}", namespace))
+}
+
+/// The labels of every child.
+fn common_labels(name: &str) -> Value {
+    json!({
+        labels::ENGINE: name,
+        labels::NAME: labels::NAME_VALUE,
+        labels::INSTANCE: name,
+        labels::MANAGED_BY: labels::MANAGER,
+    })
+}
+
+/// The labels that find the engine's pod.
+fn pod_selector(name: &str) -> Value {
+    json!({ labels::ENGINE: name, labels::COMPONENT: "engine" })
+}
+
+/// The reference that makes the garbage collector take a child away with its engine
+/// (<https://kubernetes.io/docs/concepts/overview/working-with-objects/owners-dependents/>).
+fn owner(name: &str, uid: &str) -> Value {
+    json!({
+        "apiVersion": "userengine.dev/v1alpha1",
+        "kind": "UserEngine",
+        "name": name,
+        "uid": uid,
+        "controller": true,
+        "blockOwnerDeletion": true,
+    })
+}

@@ -1,0 +1,112 @@
+//! What a running engine says of itself, on its internal port.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::body::Bytes;
+use hyper::{Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+use serde::Deserialize;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use userengine_api::key::Kid;
+use userengine_api::layout::INTERNAL_PORT;
+
+/// Longest wait for an answer.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// Largest answer that is read, in bytes.
+const LIMIT: usize = 64 * 1024;
+
+/// The answer of `GET /keys`, as far as the operator needs it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Inside {
+    /// The engine's version.
+    pub version: String,
+    /// The key that it seals with.
+    pub write_kid: Kid,
+}
+
+/// The engine could not be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The pod has no address.
+    #[error("failed to ask the engine: its pod has no address")]
+    NoAddress,
+    /// No connection, or no answer.
+    #[error("failed to ask the engine at {address}: {message}")]
+    Unreachable {
+        /// Where.
+        address: String,
+        /// Why.
+        message: String,
+    },
+    /// It answered something else.
+    #[error("failed to understand the engine's answer: {0}")]
+    NotUnderstood(String),
+}
+
+/// Asks each run of a pod once, and remembers the answer.
+#[derive(Default)]
+pub struct Insides(Mutex<HashMap<String, (Run, Inside)>>);
+
+/// One run of an engine: a pod and how often its container started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Run {
+    pod: String,
+    restarts: i32,
+}
+
+impl Insides {
+    /// What the engine in this pod says; from memory if this run was asked before.
+    pub async fn ask(&self, engine_uid: &str, pod: &Pod) -> Result<Inside, Error> {
+        let run = run_of(pod);
+        if let Some((known, inside)) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(engine_uid)
+            && *known == run
+        {
+            return Ok(inside.clone());
+        }
+        let inside = ask(pod).await?;
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(engine_uid.to_owned(), (run, inside.clone()));
+        Ok(inside)
+    }
+
+    /// Forgets an engine that is gone.
+    pub fn forget(&self, engine_uid: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(engine_uid);
+    }
+}
+
+fn run_of(pod: &Pod) -> Run {
+    let containers = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
+    Run { pod: pod.uid().unwrap_or_default(), restarts: containers.map(|container| container.restart_count).sum() }
+}
+
+async fn ask(pod: &Pod) -> Result<Inside, Error> {
+    let address = pod.status.as_ref().and_then(|status| status.pod_ip.clone()).ok_or(Error::NoAddress)?;
+    let address = if address.contains(':') { format!("[{address}]:{INTERNAL_PORT}") } else { format!("{address}:{INTERNAL_PORT}") };
+    match timeout(PATIENCE, get_keys(&address)).await {
+        Ok(answer) => answer,
+        Err(_) => Err(Error::Unreachable { address, message: "no answer in time".to_owned() }),
+    }
+}
+
+async fn get_keys(address: &str) -> Result<Inside, Error> {
+    let unreachable = |message: String| Error::Unreachable { address: address.to_owned(), message };
+    let stream = TcpStream::connect(address).await.map_err(|error| unreachable(error.to_string()))?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| unreachable(error.to_string()))?;
+    tokio::spawn(connection);
+    let request = Request::get("/keys").header("host", address).body(Empty::<Bytes>::new());
+    let request = request.map_err(|error| unreachable(error.to_string()))?;
+    let answer = sender.send_request(request).await.map_err(|error| unreachable(error.to_string()))?;
+    if answer.status() != StatusCode::OK {
+        return Err(Error::NotUnderstood(answer.status().to_string()));
+    }
+    let body = Limited::new(answer.into_body(), LIMIT).collect().await;
+    let body = body.map_err(|error| Error::NotUnderstood(error.to_string()))?;
+    serde_json::from_slice(&body.to_bytes()).map_err(|error| Error::NotUnderstood(error.to_string()))
+}

@@ -1,0 +1,127 @@
+//! The end of an engine. Nothing in here waits for a pod or a node, so nothing in here can hang.
+
+use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim, Secret};
+use kube::{Api, ResourceExt};
+use serde_json::json;
+use userengine_api::names::{INITIAL, Names, key_suffix};
+use userengine_api::user_engine::DeletionPolicy;
+use userengine_api::{UserEngine, labels};
+
+use super::Context;
+use crate::cluster::{WriteError, Writer};
+use crate::retained;
+
+/// The engine could not be let go.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The cluster could not be read.
+    #[error("failed to read {what} of an engine that is being deleted")]
+    Read {
+        /// What.
+        what: &'static str,
+        /// Why.
+        #[source]
+        source: kube::Error,
+    },
+    /// A write failed.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// Brain or keys could not be let go.
+    #[error(transparent)]
+    LetGo(#[from] retained::Error),
+}
+
+/// What becomes of brain and keys.
+#[derive(Debug, PartialEq, Eq, Clone, Copy)]
+enum Fate {
+    /// They stay as they are.
+    Stay,
+    /// They are deleted.
+    Deleted,
+    /// They are being deleted by somebody else, and no longer held back.
+    LetGo,
+}
+
+/// Does what the deletion policy says and takes the finalizer off. The disposable children go with their owner.
+pub async fn leave(context: &Context, writer: &Writer, engine: &UserEngine) -> Result<(), Error> {
+    if !engine.finalizers().iter().any(|name| name == labels::ENGINE_FINALIZER) {
+        return Ok(());
+    }
+    let claim = claim(context, engine).await?;
+    let is_ours = claim.as_ref().is_some_and(|claim| retained::user(claim) == Some(engine.spec.user.as_str()));
+    match fate(engine, claim.as_ref(), namespace_ends(context, engine).await?) {
+        Fate::Stay => {}
+        Fate::LetGo => let_go(context, writer, engine, claim.as_ref()).await?,
+        // The brain of another user is not this engine's to delete.
+        Fate::Deleted if claim.is_some() && !is_ours => {}
+        Fate::Deleted => destroy(context, writer, engine, claim.as_ref()).await?,
+    }
+    let finalizers: Vec<_> = engine.finalizers().iter().filter(|name| *name != labels::ENGINE_FINALIZER).collect();
+    let patch = json!({ "metadata": { "finalizers": finalizers, "resourceVersion": engine.resource_version() } });
+    writer.patch::<UserEngine>("UserEngine", &engine.name_any(), &patch).await?;
+    let uid = engine.uid().unwrap_or_default();
+    context.insides.forget(&uid);
+    context.backoff.reset(&uid);
+    Ok(())
+}
+
+fn fate(engine: &UserEngine, claim: Option<&PersistentVolumeClaim>, namespace_ends: bool) -> Fate {
+    let claim_goes = claim.is_some_and(|claim| claim.metadata.deletion_timestamp.is_some());
+    match engine.spec.deletion_policy {
+        DeletionPolicy::Delete => Fate::Deleted,
+        DeletionPolicy::Retain if namespace_ends || claim_goes => Fate::LetGo,
+        DeletionPolicy::Retain => Fate::Stay,
+    }
+}
+
+/// Keys first, the claim last: it is the record by which a crash in between finds the keys again.
+async fn destroy(
+    context: &Context,
+    writer: &Writer,
+    engine: &UserEngine,
+    claim: Option<&PersistentVolumeClaim>,
+) -> Result<(), Error> {
+    for name in key_names(engine, claim) {
+        writer.delete::<Secret>("Secret", &name, None).await?;
+    }
+    if let Some(claim) = claim {
+        writer.delete::<PersistentVolumeClaim>("PersistentVolumeClaim", &claim.name_any(), claim.uid()).await?;
+    }
+    let_go(context, writer, engine, claim).await
+}
+
+async fn let_go(
+    context: &Context,
+    writer: &Writer,
+    engine: &UserEngine,
+    claim: Option<&PersistentVolumeClaim>,
+) -> Result<(), Error> {
+    let namespace = engine.namespace().unwrap_or_default();
+    let claim_name = claim.map(ResourceExt::name_any);
+    let keys = key_names(engine, claim);
+    Ok(retained::let_go(&context.client, writer, &namespace, &keys, claim_name.as_deref()).await?)
+}
+
+/// The keys of the record, and the first one in case it was made and never recorded.
+fn key_names(engine: &UserEngine, claim: Option<&PersistentVolumeClaim>) -> Vec<String> {
+    let name = engine.name_any();
+    let initial = Names(&name).key(&key_suffix(&engine.uid().unwrap_or_default(), INITIAL));
+    let mut names = claim.map(retained::key_names).unwrap_or_default();
+    if !names.contains(&initial) {
+        names.push(initial);
+    }
+    names
+}
+
+async fn claim(context: &Context, engine: &UserEngine) -> Result<Option<PersistentVolumeClaim>, Error> {
+    let api = Api::namespaced(context.client.clone(), &engine.namespace().unwrap_or_default());
+    let found = api.get_opt(&Names(&engine.name_any()).claim()).await;
+    found.map_err(|source| Error::Read { what: "the claim", source })
+}
+
+async fn namespace_ends(context: &Context, engine: &UserEngine) -> Result<bool, Error> {
+    let api: Api<Namespace> = Api::all(context.client.clone());
+    let found = api.get_opt(&engine.namespace().unwrap_or_default()).await;
+    let found = found.map_err(|source| Error::Read { what: "the namespace", source })?;
+    Ok(found.is_none_or(|namespace| namespace.metadata.deletion_timestamp.is_some()))
+}

@@ -1,0 +1,191 @@
+//! The controller of `UserEngine`.
+
+pub mod apply;
+pub mod assess;
+pub mod build;
+pub mod child;
+pub mod inside;
+pub mod leave;
+pub mod observe;
+pub mod observed;
+pub mod plan;
+mod report;
+pub mod retry;
+pub mod status;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use kube::runtime::controller::Action;
+use kube::runtime::events::Recorder;
+use kube::runtime::reflector::Store;
+use kube::{Client, ResourceExt};
+use userengine_api::condition::Reason;
+use userengine_api::status::Phase;
+use userengine_api::{EngineClass, UserEngine};
+
+use self::assess::{Assessment, Severity};
+use self::observed::Observed;
+use self::status::Report;
+use crate::cluster::{WriteError, Writer};
+use crate::metrics::Metrics;
+use crate::retained;
+
+/// Rounds of one reconcile: key, claim, children, and one to spare.
+const ROUNDS: usize = 4;
+/// How soon a Secret that somebody has to mend is looked at again; Secrets are not watched.
+const RECHECK_BLOCKED: Duration = Duration::from_secs(10);
+/// How soon an engine that could not be asked is asked again.
+const RECHECK_INSIDE: Duration = Duration::from_secs(5);
+/// How soon everything is looked at again if nothing happens.
+const RECHECK_QUIET: Duration = Duration::from_mins(30);
+
+/// What every reconcile shares.
+pub struct Context {
+    /// The API server.
+    pub client: Client,
+    /// The classes, as the watch gives them.
+    pub classes: Store<EngineClass>,
+    /// The namespace of the operator's own pods.
+    pub operator_namespace: String,
+    /// Writes Events.
+    pub recorder: Recorder,
+    /// The metrics.
+    pub metrics: Arc<Metrics>,
+    /// What running engines said of themselves.
+    pub insides: inside::Insides,
+    /// How long each engine that failed waits.
+    pub backoff: retry::Backoff,
+}
+
+/// Why a reconcile came to nothing, and will be tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The cluster could not be read.
+    #[error(transparent)]
+    Observe(#[from] observe::Error),
+    /// A step could not be carried out.
+    #[error(transparent)]
+    Apply(#[from] apply::Error),
+    /// The status could not be written.
+    #[error("failed to report")]
+    Report(#[source] WriteError),
+    /// The engine could not be let go.
+    #[error(transparent)]
+    Leave(#[from] leave::Error),
+}
+
+impl Error {
+    /// Somebody else wrote at the same time: no failure, look again.
+    pub fn is_race(&self) -> bool {
+        matches!(
+            self,
+            Self::Apply(apply::Error::Write(WriteError::Raced { .. }))
+                | Self::Report(WriteError::Raced { .. })
+                | Self::Leave(leave::Error::Write(WriteError::Raced { .. }))
+                | Self::Leave(leave::Error::LetGo(retained::Error::Write(WriteError::Raced { .. })))
+        )
+    }
+}
+
+/// Looks, finds out what it means, decides, acts, and says so.
+pub async fn reconcile(engine: Arc<UserEngine>, context: Arc<Context>) -> Result<Action, Error> {
+    let started = Instant::now();
+    let result = rounds(&engine, &context).await;
+    let (outcome, phase) = match &result {
+        Ok(done) => ("ok", done.phase),
+        Err(error) if error.is_race() => ("raced", None),
+        Err(_) => ("failed", None),
+    };
+    context.metrics.reconciled(outcome, started.elapsed());
+    let done = result?;
+    context.backoff.reset(&engine.uid().unwrap_or_default());
+    let namespace = engine.namespace().unwrap_or_default();
+    tracing::info!(namespace, engine = engine.name_any(), phase = phase.map(Phase::as_str), outcome, took_ms = started.elapsed().as_millis(), "reconciled");
+    Ok(done.action)
+}
+
+/// What one reconcile came to.
+struct Done {
+    phase: Option<Phase>,
+    action: Action,
+}
+
+async fn rounds(engine: &Arc<UserEngine>, context: &Context) -> Result<Done, Error> {
+    let namespace = engine.namespace().unwrap_or_default();
+    let writer = Writer::new(context.client.clone(), namespace, context.metrics.clone());
+    if engine.metadata.deletion_timestamp.is_some() {
+        leave::leave(context, &writer, engine).await?;
+        context.metrics.engine(&engine.uid().unwrap_or_default(), None);
+        return Ok(Done { phase: Some(Phase::Terminating), action: Action::await_change() });
+    }
+    for round in 1.. {
+        let observed = observe::observe(context, engine).await?;
+        let assessment = assess::assess(&observed);
+        let plan = plan::plan(&observed, &assessment);
+        let applied = apply::apply(&writer, &observed, &plan).await?;
+        if plan.again && applied.trouble.is_none() && round < ROUNDS {
+            continue;
+        }
+        return finish(context, &writer, &observed, &assessment, &applied).await;
+    }
+    unreachable!("the loop above returns")
+}
+
+async fn finish(
+    context: &Context,
+    writer: &Writer,
+    observed: &Observed,
+    assessment: &Assessment,
+    applied: &apply::Applied,
+) -> Result<Done, Error> {
+    let inside = ask_inside(context, observed, assessment).await;
+    let report = Report {
+        observed,
+        assessment,
+        trouble: applied.trouble.as_ref(),
+        inside: inside.as_ref(),
+        now: crate::clock::now(),
+    };
+    let status = report::report(writer, &context.recorder, &report).await.map_err(Error::Report)?;
+    context.metrics.engine(&observed.uid(), status.phase);
+    let unheard = assessment.engine.holds() && inside.is_none();
+    Ok(Done { phase: status.phase, action: Action::requeue(recheck(&report, unheard)) })
+}
+
+async fn ask_inside(context: &Context, observed: &Observed, assessment: &Assessment) -> Option<inside::Inside> {
+    let pod = observed.pod.as_ref().filter(|_| assessment.engine.holds())?;
+    match context.insides.ask(&observed.uid(), pod).await {
+        Ok(inside) => Some(inside),
+        Err(error) => {
+            tracing::warn!(engine = observed.name(), %error, "the engine could not be asked; it is asked again");
+            None
+        }
+    }
+}
+
+/// When to look again without being told to.
+fn recheck(report: &Report<'_>, unheard: bool) -> Duration {
+    let ready = report.ready();
+    if ready.severity == Severity::Blocked || ready.reason == Reason::Waiting {
+        RECHECK_BLOCKED
+    } else if unheard {
+        RECHECK_INSIDE
+    } else {
+        retry::jittered(RECHECK_QUIET, &report.observed.uid())
+    }
+}
+
+/// What to do after an error: at once after a race, else later and later.
+pub fn error_policy(engine: Arc<UserEngine>, error: &Error, context: Arc<Context>) -> Action {
+    let uid = engine.uid().unwrap_or_default();
+    let wait = if error.is_race() { retry::SOON } else { context.backoff.next(&uid) };
+    let namespace = engine.namespace().unwrap_or_default();
+    if error.is_race() {
+        tracing::debug!(namespace, engine = engine.name_any(), %error, "raced");
+    } else {
+        let cause = std::error::Error::source(error).map(ToString::to_string);
+        tracing::warn!(namespace, engine = engine.name_any(), %error, cause, wait_ms = wait.as_millis(), "reconcile failed");
+    }
+    Action::requeue(wait)
+}

@@ -1,0 +1,121 @@
+//! What the status should say. Pure.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::ResourceExt;
+use userengine_api::condition::{ConditionType, Reason};
+use userengine_api::status::{EncryptionInfo, EngineInfo, KeyInfo, Phase, StorageInfo, UserEngineStatus};
+
+use super::assess::{Assessment, Finding, Severity};
+use super::build;
+use super::inside::Inside;
+use super::observed::{KeySecret, Observed};
+use crate::record::RecordedKey;
+
+/// What a status is made from.
+pub struct Report<'a> {
+    /// The look that the plan was made from.
+    pub observed: &'a Observed,
+    /// What it means.
+    pub assessment: &'a Assessment,
+    /// What stood in the way of the plan.
+    pub trouble: Option<&'a Finding>,
+    /// What the engine says of itself.
+    pub inside: Option<&'a Inside>,
+    /// The time of a transition that happens now.
+    pub now: Timestamp,
+}
+
+impl Report<'_> {
+    /// The condition `Ready`: what stood in the way first, else what was found.
+    pub fn ready(&self) -> &Finding {
+        match self.trouble {
+            Some(trouble) if !(self.assessment.ready().severity == Severity::Blocked) => trouble,
+            _ => self.assessment.ready(),
+        }
+    }
+
+    /// The whole status.
+    pub fn status(&self) -> UserEngineStatus {
+        let engine = &self.observed.engine;
+        let class = self.assessment.resolved.as_ref();
+        let last = engine.status.clone().unwrap_or_default();
+        let url = class.and_then(|class| {
+            build::public_url(&class.spec, &engine.name_any(), &engine.namespace().unwrap_or_default())
+        });
+        UserEngineStatus {
+            phase: Some(self.phase()),
+            observed_generation: engine.metadata.generation,
+            class_name: class.map(|class| class.name.clone()).or(last.class_name),
+            node: self.observed.pod.as_ref().and_then(|pod| pod.spec.as_ref()?.node_name.clone()),
+            url,
+            engine: self.engine(),
+            storage: self.storage().or(last.storage),
+            encryption: self.encryption().or(last.encryption),
+            conditions: self.conditions(),
+        }
+    }
+
+    fn phase(&self) -> Phase {
+        let ready = self.ready();
+        match (ready.severity, ready.reason) {
+            (Severity::Fine, _) => Phase::Ready,
+            (Severity::Idle, _) | (Severity::Waiting, Reason::Stopping) => Phase::Suspended,
+            (Severity::Blocked, _) => Phase::Blocked,
+            (Severity::Waiting, _) if self.observed.claim.is_some() => Phase::Starting,
+            (Severity::Waiting, _) => Phase::Pending,
+        }
+    }
+
+    fn engine(&self) -> Option<EngineInfo> {
+        let containers = &self.observed.pod.as_ref()?.spec.as_ref()?.containers;
+        let container = containers.iter().find(|container| container.name == build::CONTAINER)?;
+        Some(EngineInfo {
+            image: container.image.clone().unwrap_or_default(),
+            version: self.inside.map(|inside| inside.version.clone()),
+        })
+    }
+
+    fn storage(&self) -> Option<StorageInfo> {
+        let claim = self.observed.claim.as_ref()?;
+        let capacity = claim.status.as_ref().and_then(|status| status.capacity.as_ref());
+        let size = capacity.and_then(|capacity| capacity.get("storage")).map(|size| size.0.clone());
+        Some(StorageInfo { claim: claim.name_any(), size })
+    }
+
+    fn encryption(&self) -> Option<EncryptionInfo> {
+        let record = self.assessment.record.as_ref()?;
+        let keys = record.keys.iter().map(|key| self.key(key)).collect();
+        Some(EncryptionInfo { active_key: record.active()?.kid.to_string(), keys })
+    }
+
+    fn key(&self, key: &RecordedKey) -> KeyInfo {
+        let created_at = match self.observed.keys.get(&key.suffix) {
+            Some(KeySecret::Present { created_at, .. }) => created_at.map(Time),
+            _ => None,
+        };
+        KeyInfo { id: key.kid.to_string(), state: key.state.as_str().to_owned(), created_at }
+    }
+
+    fn conditions(&self) -> Vec<Condition> {
+        let Assessment { class, storage, key, engine, .. } = self.assessment;
+        let findings = [self.ready(), class, key, storage, engine];
+        ConditionType::ALL.into_iter().zip(findings).map(|(kind, finding)| self.condition(kind, finding)).collect()
+    }
+
+    /// The time changes with the condition's status only
+    /// (<https://github.com/kubernetes/community/blob/master/contributors/devel/sig-architecture/api-conventions.md>).
+    fn condition(&self, kind: ConditionType, finding: &Finding) -> Condition {
+        let status = if finding.holds() { "True" } else { "False" };
+        let last = self.observed.engine.status.iter().flat_map(|status| &status.conditions);
+        let since = last.filter(|last| last.type_ == kind.as_str() && last.status == status).map(|last| last.last_transition_time.clone()).next();
+        Condition {
+            type_: kind.as_str().to_owned(),
+            status: status.to_owned(),
+            reason: finding.reason.as_str().to_owned(),
+            message: finding.message.clone(),
+            observed_generation: self.observed.engine.metadata.generation,
+            last_transition_time: since.unwrap_or(Time(self.now)),
+        }
+    }
+}
