@@ -1,1 +1,29 @@
-//! Placeholder.
+//! What the tests on a real cluster share: namespaces that come and go, engines, probes, and waiting.
+
+mod engine;
+mod namespace;
+mod probe;
+mod wait;
+
+pub use engine::{Engine, class, engine};
+pub use namespace::{Namespace, in_namespace};
+pub use probe::{Answer, Probe};
+pub use wait::{eventually, holds};
+
+use kube::Client;
+
+/// Label of a namespace whose pods the test class lets talk to engines.
+pub const PLATFORM: &str = "userengine.dev/platform";
+/// The class that the tests' engines follow.
+pub const CLASS: &str = "e2e";
+/// The engine's image.
+pub const ENGINE_IMAGE: &str = "localhost/userengine-engine:0.1.0";
+/// The image of the probes.
+pub const PROBE_IMAGE: &str = "localhost/userengine-probe:1";
+/// Namespace of the operator.
+pub const SYSTEM: &str = "userengine-system";
+
+/// A client of the cluster that `KUBECONFIG` names.
+pub async fn client() -> anyhow::Result<Client> {
+    Ok(Client::try_default().await?)
+}

@@ -1,0 +1,16 @@
+{{- define "userengine.name" -}}
+{{- .Release.Name | trunc 50 | trimSuffix "-" -}}
+{{- end -}}
+
+{{/* The engines' NetworkPolicy lets in pods with exactly this name label. */}}
+{{- define "userengine.selector" -}}
+app.kubernetes.io/name: userengine-operator
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "userengine.labels" -}}
+{{ include "userengine.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end -}}

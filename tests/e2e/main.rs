@@ -1,0 +1,1 @@
+//! Behaviours of the whole on a real cluster, one a file.
