@@ -32,6 +32,10 @@ func dial(args []string) error {
 	return nil
 }
 
+// query is what UDP ports are sent: a DNS question for the name servers of the
+// root. Our own server answers anything, and a DNS server only a question.
+var query = []byte{0x75, 0x65, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 1}
+
 func attempt(network, address string, timeout time.Duration) error {
 	conn, err := net.DialTimeout(network, address, timeout)
 	if err != nil || network == "tcp" {
@@ -41,7 +45,7 @@ func attempt(network, address string, timeout time.Duration) error {
 	if err := conn.SetDeadline(time.Now().Add(timeout)); err != nil {
 		return err
 	}
-	if _, err := conn.Write([]byte("hello\n")); err != nil {
+	if _, err := conn.Write(query); err != nil {
 		return err
 	}
 	_, err = conn.Read(make([]byte, 2048))
