@@ -11,7 +11,7 @@ use userengine_api::layout::env;
 use userengine_api::refusal::{Refusal, RefusalReason};
 
 use crate::access::Access;
-use crate::clock::Clock;
+use crate::clock::{Clock, milliseconds};
 use crate::config::Config;
 use crate::internal::{self, Internal};
 use crate::metrics::Metrics;
@@ -110,7 +110,7 @@ pub async fn live(
     });
     phase.send_replace(Phase::Serving(app.clone()));
     tracing::info!(
-        api = %address(&listeners.api), internal = %probes.address, start_ms = app.clock.since_start().as_millis(),
+        api = %address(&listeners.api), internal = %probes.address, start_ms = milliseconds(app.clock.since_start()),
         version = env!("CARGO_PKG_VERSION"), "serving"
     );
 

@@ -84,3 +84,91 @@ async fn wait_after(error: &io::Error) {
     tracing::warn!(%error, "failed to accept a connection");
     sleep(Duration::from_millis(50)).await;
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::sync::Arc;
+
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::sync::{Notify, oneshot};
+    use tokio::task::JoinHandle;
+
+    use super::*;
+
+    /// A server with one handler that says when it was entered and waits until it may answer.
+    struct Slow {
+        address: SocketAddr,
+        entered: Arc<Notify>,
+        answer: Arc<Notify>,
+        stop: oneshot::Sender<()>,
+        served: JoinHandle<Drained>,
+    }
+
+    async fn slow(grace: Duration) -> Slow {
+        let (entered, answer) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (enter, wait) = (entered.clone(), answer.clone());
+        let handler = async move || {
+            enter.notify_one();
+            wait.notified().await;
+            "done"
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let stopped = async { drop(stopped.await) };
+        let served = tokio::spawn(serve(
+            listener,
+            Router::new().route("/", get(handler)),
+            stopped,
+            grace,
+        ));
+        Slow {
+            address,
+            entered,
+            answer,
+            stop,
+            served,
+        }
+    }
+
+    async fn request(address: SocketAddr) -> TcpStream {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream
+            .write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            .await
+            .unwrap();
+        stream
+    }
+
+    #[tokio::test]
+    async fn a_request_in_flight_is_answered_after_the_stop_and_a_new_one_is_not() {
+        let slow = slow(Duration::from_mins(1)).await;
+        let mut idle = TcpStream::connect(slow.address).await.unwrap();
+        let mut stream = request(slow.address).await;
+        slow.entered.notified().await;
+        drop(slow.stop);
+        // An idle connection is closed at once, and only after that the port can refuse.
+        assert_eq!(idle.read(&mut [0; 1]).await.unwrap_or(0), 0);
+        assert!(TcpStream::connect(slow.address).await.is_err());
+        slow.answer.notify_one();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        assert!(
+            text.starts_with("HTTP/1.1 200") && text.ends_with("done"),
+            "{text}"
+        );
+        assert_eq!(slow.served.await.unwrap(), Drained::Completely);
+    }
+
+    #[tokio::test]
+    async fn a_request_that_outlives_the_grace_period_is_cut() {
+        let slow = slow(Duration::from_millis(1)).await;
+        let mut stream = request(slow.address).await;
+        slow.entered.notified().await;
+        drop(slow.stop);
+        assert_eq!(slow.served.await.unwrap(), Drained::Partly);
+        assert_eq!(stream.read(&mut [0; 1]).await.unwrap_or(0), 0);
+    }
+}

@@ -43,6 +43,7 @@ pub enum Condition {
     get,
     path = "/health",
     operation_id = "health",
+    tag = "engine",
     responses(
         (status = 200, description = "Everything works.", body = Health),
         (status = 503, description = "A subsystem does not work.", body = Health),

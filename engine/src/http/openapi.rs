@@ -37,6 +37,7 @@ pub fn document() -> Result<String, serde_json::Error> {
     get,
     path = "/openapi.json",
     operation_id = "openapi",
+    tag = "engine",
     responses(
         (status = 200, description = "This description."),
         (status = 401, description = "`INVALID_KEY`", body = ErrorBody),

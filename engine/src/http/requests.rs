@@ -6,7 +6,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use tracing::Level;
 
-use crate::clock::Stopwatch;
+use crate::clock::{Stopwatch, milliseconds};
 use crate::metrics::Metrics;
 
 /// Runs the request and tells of it. Probes are told of at a lower level than calls.
@@ -23,7 +23,7 @@ pub(super) async fn observe(
     let route = route.as_ref().map_or("none", MatchedPath::as_str);
     let (status, took) = (response.status().as_u16(), stopwatch.elapsed());
     metrics.answered(route, method, status, took);
-    let duration_ms = took.as_secs_f64() * 1000.0;
+    let duration_ms = milliseconds(took);
     if level == Level::INFO {
         tracing::info!(method, route, status, duration_ms, "answered");
     } else {

@@ -38,3 +38,52 @@ pub(super) async fn migrate(brain: &mut SqliteConnection) -> Result<(), OpenErro
         Err(error) => Err(OpenError::storage("migrate the brain", error)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::Connection;
+
+    use super::*;
+    use crate::vault::SealedColumn;
+
+    #[tokio::test]
+    async fn the_registry_of_sealed_columns_is_complete() {
+        let mut brain = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        migrate(&mut brain).await.unwrap();
+        // Whatever is sealed has its kid beside it.
+        let tables: Vec<String> = sqlx::query_scalar(
+            "SELECT t.name FROM sqlite_schema t, pragma_table_info(t.name) c
+             WHERE t.type = 'table' AND c.name = 'kid' ORDER BY t.name",
+        )
+        .fetch_all(&mut brain)
+        .await
+        .unwrap();
+        let mut registered = SealedColumn::ALL.map(SealedColumn::table).to_vec();
+        registered.dedup();
+        assert_eq!(tables, registered);
+        for column in SealedColumn::ALL {
+            let found: i64 =
+                sqlx::query_scalar("SELECT COUNT(*) FROM pragma_table_info(?) WHERE name = ?")
+                    .bind(column.table())
+                    .bind(column.column())
+                    .fetch_one(&mut brain)
+                    .await
+                    .unwrap();
+            assert_eq!(found, 1, "{column:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_migration_that_changed_after_it_ran_is_not_ours() {
+        let mut brain = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        migrate(&mut brain).await.unwrap();
+        sqlx::query("UPDATE _sqlx_migrations SET checksum = x'00'")
+            .execute(&mut brain)
+            .await
+            .unwrap();
+        assert!(matches!(
+            migrate(&mut brain).await,
+            Err(OpenError::TooNew { .. })
+        ));
+    }
+}

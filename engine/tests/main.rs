@@ -1,0 +1,19 @@
+//! Behaviour of the engine: the real router on a real brain, and the real binary as a process.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "in a test a panic is the verdict; clippy's own exemption stops at functions without #[test]"
+)]
+
+mod access;
+mod http;
+mod keys;
+mod life;
+mod openapi;
+mod refused_brain;
+mod refused_config;
+mod refused_ring;
+mod secrets;
+mod support;

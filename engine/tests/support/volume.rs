@@ -1,0 +1,67 @@
+//! A volume in a temporary folder, and what is on it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use tempfile::TempDir;
+
+use super::sha256;
+
+/// A folder that is gone after the test.
+pub struct Volume(TempDir);
+
+/// Name, hash and time of change of each file.
+pub type Content = BTreeMap<String, (String, SystemTime)>;
+
+impl Volume {
+    pub fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub fn brain(&self) -> PathBuf {
+        self.path().join("brain.sqlite")
+    }
+
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path().join(name)
+    }
+
+    /// The same files, as a crash at this moment would leave them.
+    pub fn crash_copy(&self) -> Self {
+        let copy = Self::new();
+        for entry in fs::read_dir(self.path()).unwrap() {
+            let entry = entry.unwrap();
+            // The index is shared memory: it does not survive a machine.
+            if !entry.file_name().to_string_lossy().ends_with("-shm") {
+                fs::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();
+            }
+        }
+        copy
+    }
+
+    pub fn content(&self) -> Content {
+        let entries = fs::read_dir(self.path()).unwrap().map(Result::unwrap);
+        entries
+            .map(|entry| {
+                let hash = sha256(fs::read(entry.path()).unwrap());
+                let changed = entry.metadata().unwrap().modified().unwrap();
+                (entry.file_name().into_string().unwrap(), (hash, changed))
+            })
+            .collect()
+    }
+
+    pub fn names(&self) -> Vec<String> {
+        self.content().into_keys().collect()
+    }
+
+    /// Is there a write-ahead log with something in it?
+    pub fn has_log(&self) -> bool {
+        fs::metadata(self.file("brain.sqlite-wal")).is_ok_and(|log| log.len() > 0)
+    }
+}
