@@ -32,7 +32,10 @@ async fn ready(State(health): State<Health>) -> (StatusCode, &'static str) {
     if health.ready.load(Ordering::Relaxed) {
         (StatusCode::OK, "ok")
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "waiting for the first list of UserEngines: is the definition installed, and may the operator list it?")
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "waiting for the first list of UserEngines: is the definition installed, and may the operator list it?",
+        )
     }
 }
 

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{
+    HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
+};
 use userengine_api::status::Phase;
 
 /// All metrics, and what is needed to keep the gauges true.
@@ -21,12 +23,20 @@ impl Metrics {
     pub fn new() -> prometheus::Result<Self> {
         let registry = Registry::new_custom(Some("userengine_operator".to_owned()), None)?;
         let reconciles = HistogramVec::new(
-            HistogramOpts::new("reconcile_duration_seconds", "Time of one reconcile by outcome")
-                .buckets(vec![0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0]),
+            HistogramOpts::new(
+                "reconcile_duration_seconds",
+                "Time of one reconcile by outcome",
+            )
+            .buckets(vec![
+                0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0,
+            ]),
             &["outcome"],
         )?;
         let writes = IntCounterVec::new(
-            Opts::new("api_writes_total", "Writes to the API server by verb and kind"),
+            Opts::new(
+                "api_writes_total",
+                "Writes to the API server by verb and kind",
+            ),
             &["verb", "kind"],
         )?;
         let engines = IntGaugeVec::new(Opts::new("engines", "Engines by phase"), &["phase"])?;
@@ -36,12 +46,20 @@ impl Metrics {
         for phase in Phase::ALL {
             engines.with_label_values(&[phase.as_str()]).set(0);
         }
-        Ok(Self { registry, reconciles, writes, engines, phases: Mutex::default() })
+        Ok(Self {
+            registry,
+            reconciles,
+            writes,
+            engines,
+            phases: Mutex::default(),
+        })
     }
 
     /// One reconcile ended after `took` with `outcome`, a word from a fixed set.
     pub fn reconciled(&self, outcome: &'static str, took: Duration) {
-        self.reconciles.with_label_values(&[outcome]).observe(took.as_secs_f64());
+        self.reconciles
+            .with_label_values(&[outcome])
+            .observe(took.as_secs_f64());
     }
 
     /// One write went to the API server.
@@ -82,7 +100,13 @@ mod tests {
         metrics.engine("b", Some(Phase::Ready));
         metrics.engine("b", None);
         let text = metrics.text().unwrap();
-        assert!(text.contains(r#"userengine_operator_engines{phase="Ready"} 1"#), "{text}");
-        assert!(text.contains(r#"userengine_operator_engines{phase="Starting"} 0"#), "{text}");
+        assert!(
+            text.contains(r#"userengine_operator_engines{phase="Ready"} 1"#),
+            "{text}"
+        );
+        assert!(
+            text.contains(r#"userengine_operator_engines{phase="Starting"} 0"#),
+            "{text}"
+        );
     }
 }

@@ -57,7 +57,10 @@ pub enum RecordError {
     #[error("the annotation {0} is missing")]
     Missing(&'static str),
     /// The list of keys cannot be read.
-    #[error("the annotation {} is not a list of kid:state:suffix with one active key", labels::KEYS)]
+    #[error(
+        "the annotation {} is not a list of kid:state:suffix with one active key",
+        labels::KEYS
+    )]
     Keys,
 }
 
@@ -68,8 +71,17 @@ impl Record {
             Some(value) if !value.is_empty() => Ok(value.clone()),
             _ => Err(RecordError::Missing(name)),
         };
-        let keys: Vec<_> = get(labels::KEYS)?.split(',').map(parse_key).collect::<Option<_>>().ok_or(RecordError::Keys)?;
-        if keys.iter().filter(|key: &&RecordedKey| key.state == KeyState::Active).count() != 1 {
+        let keys: Vec<_> = get(labels::KEYS)?
+            .split(',')
+            .map(parse_key)
+            .collect::<Option<_>>()
+            .ok_or(RecordError::Keys)?;
+        if keys
+            .iter()
+            .filter(|key: &&RecordedKey| key.state == KeyState::Active)
+            .count()
+            != 1
+        {
             return Err(RecordError::Keys);
         }
         Ok(Self {
@@ -77,14 +89,19 @@ impl Record {
             user: get(labels::USER)?,
             class: get(labels::CLASS)?,
             keys,
-            initialised: annotations.get(labels::INITIALISED).is_some_and(|value| value == "true"),
+            initialised: annotations
+                .get(labels::INITIALISED)
+                .is_some_and(|value| value == "true"),
         })
     }
 
     /// The annotations that [`Record::parse`] reads.
     pub fn annotations(&self) -> BTreeMap<String, String> {
-        let keys: Vec<_> =
-            self.keys.iter().map(|key| format!("{}:{}:{}", key.kid, key.state.as_str(), key.suffix)).collect();
+        let keys: Vec<_> = self
+            .keys
+            .iter()
+            .map(|key| format!("{}:{}:{}", key.kid, key.state.as_str(), key.suffix))
+            .collect();
         [
             (labels::DATABASE_ID, self.database_id.clone()),
             (labels::USER, self.user.clone()),
@@ -112,7 +129,11 @@ fn parse_key(text: &str) -> Option<RecordedKey> {
     };
     let is_suffix = suffix.len() == 10 && suffix.bytes().all(|c| c.is_ascii_hexdigit());
     (parts.next().is_none() && is_suffix).then_some(())?;
-    Some(RecordedKey { kid: kid.parse().ok()?, state, suffix: suffix.to_owned() })
+    Some(RecordedKey {
+        kid: kid.parse().ok()?,
+        state,
+        suffix: suffix.to_owned(),
+    })
 }
 
 #[cfg(test)]
@@ -140,7 +161,12 @@ mod tests {
 
     #[test]
     fn names_the_annotation_that_is_missing() {
-        for name in [labels::DATABASE_ID, labels::USER, labels::CLASS, labels::KEYS] {
+        for name in [
+            labels::DATABASE_ID,
+            labels::USER,
+            labels::CLASS,
+            labels::KEYS,
+        ] {
             let mut annotations = record().annotations();
             annotations.remove(name);
             assert_eq!(Record::parse(&annotations), Err(RecordError::Missing(name)));
@@ -150,11 +176,24 @@ mod tests {
     #[test]
     fn refuses_a_list_of_keys_that_it_cannot_trust() {
         let key = "0123456789abcdef:active:0011223344";
-        let cases = ["x", "0123456789abcdef:active", "0123456789abcdef:sleeping:0011223344", "0123456789abcdef:active:00:1"];
-        for text in cases.map(str::to_owned).into_iter().chain([format!("{key},{key}"), format!("{key},")]) {
+        let cases = [
+            "x",
+            "0123456789abcdef:active",
+            "0123456789abcdef:sleeping:0011223344",
+            "0123456789abcdef:active:00:1",
+        ];
+        for text in cases
+            .map(str::to_owned)
+            .into_iter()
+            .chain([format!("{key},{key}"), format!("{key},")])
+        {
             let mut annotations = record().annotations();
             annotations.insert(labels::KEYS.to_owned(), text.clone());
-            assert_eq!(Record::parse(&annotations), Err(RecordError::Keys), "{text}");
+            assert_eq!(
+                Record::parse(&annotations),
+                Err(RecordError::Keys),
+                "{text}"
+            );
         }
     }
 }

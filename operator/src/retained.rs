@@ -31,16 +31,25 @@ pub enum Error {
 /// Lets go of the claims of engines that are gone, for as long as it is polled.
 pub async fn run(client: Client, metrics: Arc<Metrics>) {
     let api: Api<PartialObjectMeta<PersistentVolumeClaim>> = Api::all(client.clone());
-    let ours = watcher::Config::default().labels(&format!("{}={}", labels::MANAGED_BY, labels::MANAGER));
+    let ours =
+        watcher::Config::default().labels(&format!("{}={}", labels::MANAGED_BY, labels::MANAGER));
     let claims = watcher(api, ours).default_backoff().touched_objects();
     claims
-        .filter_map(|claim| async { claim.ok().filter(|claim| claim.metadata.deletion_timestamp.is_some()) })
+        .filter_map(|claim| async {
+            claim
+                .ok()
+                .filter(|claim| claim.metadata.deletion_timestamp.is_some())
+        })
         .for_each_concurrent(8, |claim| persist(&client, &metrics, claim))
         .await;
 }
 
 /// Tries until it is done or the claim is gone.
-async fn persist(client: &Client, metrics: &Arc<Metrics>, claim: PartialObjectMeta<PersistentVolumeClaim>) {
+async fn persist(
+    client: &Client,
+    metrics: &Arc<Metrics>,
+    claim: PartialObjectMeta<PersistentVolumeClaim>,
+) {
     let (namespace, name) = (claim.namespace().unwrap_or_default(), claim.name_any());
     let writer = Writer::new(client.clone(), namespace.clone(), metrics.clone());
     let backoff = Backoff::default();
@@ -50,17 +59,30 @@ async fn persist(client: &Client, metrics: &Arc<Metrics>, claim: PartialObjectMe
     }
 }
 
-async fn release(client: &Client, writer: &Writer, namespace: &str, name: &str) -> Result<(), Error> {
+async fn release(
+    client: &Client,
+    writer: &Writer,
+    namespace: &str,
+    name: &str,
+) -> Result<(), Error> {
     let claims: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), namespace);
-    let Some(claim) = claims.get_opt(name).await? else { return Ok(()) };
-    let Some(engine) = claim.labels().get(labels::ENGINE) else { return Ok(()) };
+    let Some(claim) = claims.get_opt(name).await? else {
+        return Ok(());
+    };
+    let Some(engine) = claim.labels().get(labels::ENGINE) else {
+        return Ok(());
+    };
     let engines: Api<UserEngine> = Api::namespaced(client.clone(), namespace);
     let is_needed = engines.get_opt(engine).await?.is_some();
     if is_needed || claim.metadata.deletion_timestamp.is_none() {
         return Ok(());
     }
     let_go(client, writer, namespace, &key_names(&claim), Some(name)).await?;
-    tracing::info!(namespace, claim = name, "let go of the claim of an engine that is gone");
+    tracing::info!(
+        namespace,
+        claim = name,
+        "let go of the claim of an engine that is gone"
+    );
     Ok(())
 }
 
@@ -71,9 +93,15 @@ pub fn user(claim: &PersistentVolumeClaim) -> Option<&str> {
 
 /// Names of the key Secrets that the record of a claim needs; none if it has no record.
 pub fn key_names(claim: &PersistentVolumeClaim) -> Vec<String> {
-    let Some(engine) = claim.labels().get(labels::ENGINE) else { return Vec::new() };
-    let keys = Record::parse(claim.annotations()).map(|record| record.keys).unwrap_or_default();
-    keys.iter().map(|key| Names(engine).key(&key.suffix)).collect()
+    let Some(engine) = claim.labels().get(labels::ENGINE) else {
+        return Vec::new();
+    };
+    let keys = Record::parse(claim.annotations())
+        .map(|record| record.keys)
+        .unwrap_or_default();
+    keys.iter()
+        .map(|key| Names(engine).key(&key.suffix))
+        .collect()
 }
 
 /// Takes our finalizers off: first those of the keys, last that of the claim, which names them.
@@ -86,14 +114,24 @@ pub async fn let_go(
 ) -> Result<(), Error> {
     let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
     for name in keys {
-        if let Some(patch) = secrets.get_opt(name).await?.and_then(|key| without(&key, labels::KEY_FINALIZER)) {
+        if let Some(patch) = secrets
+            .get_opt(name)
+            .await?
+            .and_then(|key| without(&key, labels::KEY_FINALIZER))
+        {
             writer.patch::<Secret>("Secret", name, &patch).await?;
         }
     }
     let Some(name) = claim else { return Ok(()) };
     let claims: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), namespace);
-    if let Some(patch) = claims.get_opt(name).await?.and_then(|claim| without(&claim, labels::CLAIM_FINALIZER)) {
-        writer.patch::<PersistentVolumeClaim>("PersistentVolumeClaim", name, &patch).await?;
+    if let Some(patch) = claims
+        .get_opt(name)
+        .await?
+        .and_then(|claim| without(&claim, labels::CLAIM_FINALIZER))
+    {
+        writer
+            .patch::<PersistentVolumeClaim>("PersistentVolumeClaim", name, &patch)
+            .await?;
     }
     Ok(())
 }

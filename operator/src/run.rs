@@ -14,8 +14,8 @@ use kube::{Api, Client};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use userengine_api::labels::MANAGER;
 use userengine_api::EngineClass;
+use userengine_api::labels::MANAGER;
 
 use crate::config::Config;
 use crate::http::{self, Health};
@@ -26,20 +26,34 @@ use crate::{retained, telemetry, watches};
 /// Runs the operator: returns once a signal came and the work in hand is done.
 pub fn run(config: Config) -> anyhow::Result<()> {
     telemetry::start(&config);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
     runtime.block_on(serve(config))
 }
 
 async fn serve(config: Config) -> anyhow::Result<()> {
-    let client = Client::try_default().await.context("failed to find an API server to talk to")?;
+    let client = Client::try_default()
+        .await
+        .context("failed to find an API server to talk to")?;
     let metrics = Arc::new(Metrics::new()?);
-    let health = Health { ready: Arc::new(AtomicBool::new(false)), metrics: metrics.clone() };
-    let listener = TcpListener::bind(config.http_addr).await.with_context(|| format!("failed to listen on {}", config.http_addr))?;
+    let health = Health {
+        ready: Arc::new(AtomicBool::new(false)),
+        metrics: metrics.clone(),
+    };
+    let listener = TcpListener::bind(config.http_addr)
+        .await
+        .with_context(|| format!("failed to listen on {}", config.http_addr))?;
     let stop = stop_on_signal()?;
-    let pages = axum::serve(listener, http::router(health.clone())).with_graceful_shutdown(stopped(stop.clone()));
+    let pages = axum::serve(listener, http::router(health.clone()))
+        .with_graceful_shutdown(stopped(stop.clone()));
 
     let (classes, class_events) = classes(&client);
-    let reporter = Reporter { controller: MANAGER.to_owned(), instance: None };
+    let reporter = Reporter {
+        controller: MANAGER.to_owned(),
+        instance: None,
+    };
     let context = Arc::new(Context {
         recorder: Recorder::new(client.clone(), reporter),
         classes: classes.clone(),
@@ -52,8 +66,15 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let releases = tokio::spawn(retained::run(client.clone(), metrics));
     // Without the classes every engine would look as if its class were missing.
     let first_classes = tokio::spawn(class_events);
-    classes.wait_until_ready().await.context("failed to list EngineClasses")?;
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), namespace = config.namespace, "operator started");
+    classes
+        .wait_until_ready()
+        .await
+        .context("failed to list EngineClasses")?;
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        namespace = config.namespace,
+        "operator started"
+    );
     let engines = engines(&client, context, &config, health.ready, stop);
     let (served, ()) = tokio::join!(pages.into_future().map_err(anyhow::Error::from), engines);
     releases.abort();
@@ -63,10 +84,25 @@ async fn serve(config: Config) -> anyhow::Result<()> {
 }
 
 /// The classes, kept in memory, and the task that keeps them true.
-fn classes(client: &Client) -> (Store<EngineClass>, impl Future<Output = ()> + Send + 'static) {
+fn classes(
+    client: &Client,
+) -> (
+    Store<EngineClass>,
+    impl Future<Output = ()> + Send + 'static,
+) {
     let (store, writer) = reflector::store();
-    let events = watcher(Api::<EngineClass>::all(client.clone()), watcher::Config::default()).default_backoff();
-    (store, events.reflect(writer).applied_objects().for_each(|_| ready(())))
+    let events = watcher(
+        Api::<EngineClass>::all(client.clone()),
+        watcher::Config::default(),
+    )
+    .default_backoff();
+    (
+        store,
+        events
+            .reflect(writer)
+            .applied_objects()
+            .for_each(|_| ready(())),
+    )
 }
 
 async fn engines(
@@ -90,10 +126,13 @@ async fn engines(
 }
 
 /// A reconcile that failed was logged by the error policy; what else can go wrong is the queue's.
-fn watch_result<T, E: std::error::Error + 'static>(result: Result<T, controller::Error<E, watcher::Error>>) {
+fn watch_result<T, E: std::error::Error + 'static>(
+    result: Result<T, controller::Error<E, watcher::Error>>,
+) {
     match result {
         // A child's event may outlive its engine.
-        Ok(_) | Err(controller::Error::ReconcilerFailed(..) | controller::Error::ObjectNotFound(_)) => {}
+        Ok(_)
+        | Err(controller::Error::ReconcilerFailed(..) | controller::Error::ObjectNotFound(_)) => {}
         Err(error) => tracing::warn!(%error, "a watch broke; it is opened again"),
     }
 }

@@ -7,15 +7,28 @@ use crate::config::{Config, LogFormat};
 
 /// Starts the log. Libraries that would write bodies or headers stay at INFO whatever the level.
 pub fn start(config: &Config) {
-    let mut filter = EnvFilter::default().add_directive(LevelFilter::from_level(config.log_level).into());
-    for quiet in ["hyper=info", "kube_client=info", "tower=info", "rustls=info"] {
+    let mut filter =
+        EnvFilter::default().add_directive(LevelFilter::from_level(config.log_level).into());
+    for quiet in [
+        "hyper=info",
+        "kube_client=info",
+        "tower=info",
+        "rustls=info",
+    ] {
         if let Ok(directive) = quiet.parse() {
             filter = filter.add_directive(directive);
         }
     }
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     match config.log_format {
-        LogFormat::Json => log.json().flatten_event(true).with_current_span(true).with_span_list(false).init(),
+        LogFormat::Json => log
+            .json()
+            .flatten_event(true)
+            .with_current_span(true)
+            .with_span_list(false)
+            .init(),
         LogFormat::Pretty => log.init(),
     }
 }

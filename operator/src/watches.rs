@@ -29,7 +29,11 @@ where
     K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + Send + 'static,
 {
     let ours = Config::default().labels(&format!("{}={}", labels::MANAGED_BY, labels::MANAGER));
-    controller.watches(Api::<PartialObjectMeta<K>>::all(client.clone()), ours, |child| engine_of(&child))
+    controller.watches(
+        Api::<PartialObjectMeta<K>>::all(client.clone()),
+        ours,
+        |child| engine_of(&child),
+    )
 }
 
 /// A class may concern every engine.
@@ -37,7 +41,11 @@ fn with_classes(controller: Controller<UserEngine>, client: &Client) -> Controll
     let engines = controller.store();
     let classes = Api::<PartialObjectMeta<EngineClass>>::all(client.clone());
     controller.watches(classes, Config::default(), move |_| {
-        engines.state().iter().map(|engine| ObjectRef::from_obj(engine.as_ref())).collect::<Vec<_>>()
+        engines
+            .state()
+            .iter()
+            .map(|engine| ObjectRef::from_obj(engine.as_ref()))
+            .collect::<Vec<_>>()
     })
 }
 

@@ -12,7 +12,11 @@ pub const STAMP: &str = "userengine.dev/applied";
 /// Puts the hash of `object` into its annotations.
 pub fn stamp(object: &mut Value) {
     let hash = Sha256::digest(object.to_string());
-    let hash: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let hash: String = hash
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     if let Some(Value::Object(metadata)) = object.get_mut("metadata") {
         metadata.insert("annotations".to_owned(), json!({ STAMP: hash }));
     }
@@ -22,11 +26,16 @@ pub fn stamp(object: &mut Value) {
 /// which is how the API server stores them.
 pub fn covers(live: &Value, wanted: &Value) -> bool {
     match (live, wanted) {
-        (Value::Object(live), Value::Object(wanted)) => wanted
-            .iter()
-            .all(|(name, value)| live.get(name).map_or_else(|| is_empty(value), |live| covers(live, value))),
+        (Value::Object(live), Value::Object(wanted)) => wanted.iter().all(|(name, value)| {
+            live.get(name)
+                .map_or_else(|| is_empty(value), |live| covers(live, value))
+        }),
         (Value::Array(live), Value::Array(wanted)) => {
-            live.len() == wanted.len() && live.iter().zip(wanted).all(|(live, wanted)| covers(live, wanted))
+            live.len() == wanted.len()
+                && live
+                    .iter()
+                    .zip(wanted)
+                    .all(|(live, wanted)| covers(live, wanted))
         }
         (live, wanted) => live == wanted,
     }
@@ -53,7 +62,13 @@ mod tests {
 
     #[test]
     fn sees_what_others_changed_removed_or_put_into_a_list() {
-        for live in [json!({"a": [1, 3]}), json!({}), json!({"a": [1]}), json!({"a": [1, 2, 3]}), json!({"a": null})] {
+        for live in [
+            json!({"a": [1, 3]}),
+            json!({}),
+            json!({"a": [1]}),
+            json!({"a": [1, 2, 3]}),
+            json!({"a": null}),
+        ] {
             assert!(!covers(&live, &json!({"a": [1, 2]})), "{live}");
         }
     }

@@ -35,16 +35,31 @@ mod tests {
             controller,
             ..OwnerReference::default()
         };
-        ObjectMeta { owner_references: Some(vec![owner]), ..ObjectMeta::default() }
+        ObjectMeta {
+            owner_references: Some(vec![owner]),
+            ..ObjectMeta::default()
+        }
     }
 
     #[test]
     fn tells_ours_from_a_former_engines_and_from_a_strangers() {
         let of = |child| ownership(&child, "alice", "1");
-        assert_eq!(of(child("UserEngine", "alice", "1", Some(true))), Ownership::Ours);
-        assert_eq!(of(child("UserEngine", "alice", "0", Some(true))), Ownership::Former);
-        assert_eq!(of(child("Deployment", "alice", "0", Some(true))), Ownership::Foreign);
-        assert_eq!(of(child("UserEngine", "alice", "1", None)), Ownership::Foreign);
+        assert_eq!(
+            of(child("UserEngine", "alice", "1", Some(true))),
+            Ownership::Ours
+        );
+        assert_eq!(
+            of(child("UserEngine", "alice", "0", Some(true))),
+            Ownership::Former
+        );
+        assert_eq!(
+            of(child("Deployment", "alice", "0", Some(true))),
+            Ownership::Foreign
+        );
+        assert_eq!(
+            of(child("UserEngine", "alice", "1", None)),
+            Ownership::Foreign
+        );
         assert_eq!(of(ObjectMeta::default()), Ownership::Foreign);
     }
 }

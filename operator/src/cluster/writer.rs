@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
-use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions};
+use kube::api::{
+    Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions,
+};
 use kube::core::response::Status;
 use kube::{Client, Resource};
 use serde::de::DeserializeOwned;
@@ -59,7 +61,11 @@ pub struct Writer {
 impl Writer {
     /// A writer for this namespace.
     pub fn new(client: Client, namespace: String, metrics: Arc<Metrics>) -> Self {
-        Self { client, namespace, metrics }
+        Self {
+            client,
+            namespace,
+            metrics,
+        }
     }
 
     fn api<K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>>(&self) -> Api<K> {
@@ -67,17 +73,33 @@ impl Writer {
     }
 
     /// Creates an object that must not exist yet.
-    pub async fn create(&self, resource: &ApiResource, kind: &'static str, object: &Value) -> Result<(), WriteError> {
-        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &self.namespace, resource);
-        let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-        let object: DynamicObject = serde_json::from_value(object.clone()).map_err(|error| WriteError::Failed {
-            kind,
-            name: name.clone(),
-            source: Box::new(kube::Error::SerdeError(error)),
-        })?;
-        let parameters = PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
+    pub async fn create(
+        &self,
+        resource: &ApiResource,
+        kind: &'static str,
+        object: &Value,
+    ) -> Result<(), WriteError> {
+        let api: Api<DynamicObject> =
+            Api::namespaced_with(self.client.clone(), &self.namespace, resource);
+        let name = object["metadata"]["name"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
+        let object: DynamicObject =
+            serde_json::from_value(object.clone()).map_err(|error| WriteError::Failed {
+                kind,
+                name: name.clone(),
+                source: Box::new(kube::Error::SerdeError(error)),
+            })?;
+        let parameters = PostParams {
+            field_manager: Some(MANAGER.to_owned()),
+            ..PostParams::default()
+        };
         self.metrics.wrote("create", kind);
-        api.create(&parameters, &object).await.map(drop).map_err(|error| classify(kind, name, error))
+        api.create(&parameters, &object)
+            .await
+            .map(drop)
+            .map_err(|error| classify(kind, name, error))
     }
 
     /// Server-side apply onto exactly the object that was seen (<https://kubernetes.io/docs/reference/using-api/server-side-apply/>).
@@ -88,12 +110,15 @@ impl Writer {
         live: &DynamicObject,
         wanted: &Value,
     ) -> Result<(), WriteError> {
-        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &self.namespace, resource);
+        let api: Api<DynamicObject> =
+            Api::namespaced_with(self.client.clone(), &self.namespace, resource);
         let name = live.metadata.name.clone().unwrap_or_default();
         let raced = |error| classify(kind, name.clone(), error);
         if let Some(patch) = own_what_we_created(live) {
             self.metrics.wrote("patch", kind);
-            api.patch(&name, &PatchParams::default(), &Patch::<()>::Json(patch)).await.map_err(raced)?;
+            api.patch(&name, &PatchParams::default(), &Patch::<()>::Json(patch))
+                .await
+                .map_err(raced)?;
         }
         let mut wanted = wanted.clone();
         if let Some(metadata) = wanted.get_mut("metadata").and_then(Value::as_object_mut) {
@@ -101,38 +126,85 @@ impl Writer {
             metadata.insert("uid".to_owned(), json!(live.metadata.uid));
         }
         self.metrics.wrote("apply", kind);
-        api.patch(&name, &PatchParams::apply(MANAGER).force(), &Patch::Apply(&wanted)).await.map(drop).map_err(raced)
+        api.patch(
+            &name,
+            &PatchParams::apply(MANAGER).force(),
+            &Patch::Apply(&wanted),
+        )
+        .await
+        .map(drop)
+        .map_err(raced)
     }
 
     /// A merge patch.
-    pub async fn patch<K>(&self, kind: &'static str, name: &str, patch: &Value) -> Result<(), WriteError>
+    pub async fn patch<K>(
+        &self,
+        kind: &'static str,
+        name: &str,
+        patch: &Value,
+    ) -> Result<(), WriteError>
     where
-        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + Debug,
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+            + Clone
+            + DeserializeOwned
+            + Debug,
     {
         self.metrics.wrote("patch", kind);
-        let parameters = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
-        let result = self.api::<K>().patch(name, &parameters, &Patch::Merge(patch)).await;
-        result.map(drop).map_err(|error| classify(kind, name.to_owned(), error))
+        let parameters = PatchParams {
+            field_manager: Some(MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        let result = self
+            .api::<K>()
+            .patch(name, &parameters, &Patch::Merge(patch))
+            .await;
+        result
+            .map(drop)
+            .map_err(|error| classify(kind, name.to_owned(), error))
     }
 
     /// Applies a status: fields that are not in it go away.
-    pub async fn apply_status<K>(&self, kind: &'static str, name: &str, object: &Value) -> Result<(), WriteError>
+    pub async fn apply_status<K>(
+        &self,
+        kind: &'static str,
+        name: &str,
+        object: &Value,
+    ) -> Result<(), WriteError>
     where
-        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + Debug,
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+            + Clone
+            + DeserializeOwned
+            + Debug,
     {
         self.metrics.wrote("status", kind);
         let parameters = PatchParams::apply(MANAGER).force();
-        let result = self.api::<K>().patch_status(name, &parameters, &Patch::Apply(object)).await;
-        result.map(drop).map_err(|error| classify(kind, name.to_owned(), error))
+        let result = self
+            .api::<K>()
+            .patch_status(name, &parameters, &Patch::Apply(object))
+            .await;
+        result
+            .map(drop)
+            .map_err(|error| classify(kind, name.to_owned(), error))
     }
 
     /// Deletes exactly the object with this uid. One that is gone is deleted.
-    pub async fn delete<K>(&self, kind: &'static str, name: &str, uid: Option<String>) -> Result<(), WriteError>
+    pub async fn delete<K>(
+        &self,
+        kind: &'static str,
+        name: &str,
+        uid: Option<String>,
+    ) -> Result<(), WriteError>
     where
-        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + Debug,
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+            + Clone
+            + DeserializeOwned
+            + Debug,
     {
         self.metrics.wrote("delete", kind);
-        let parameters = DeleteParams::background().preconditions(Preconditions { uid, resource_version: None });
+        let parameters = DeleteParams::background().preconditions(Preconditions {
+            uid,
+            resource_version: None,
+        });
         match self.api::<K>().delete(name, &parameters).await {
             Ok(_) => Ok(()),
             Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
@@ -149,7 +221,12 @@ fn own_what_we_created(live: &DynamicObject) -> Option<json_patch::Patch> {
             && entry.operation.as_deref() == Some("Update")
             && entry.subresource.as_deref().unwrap_or_default().is_empty()
     };
-    let index = live.metadata.managed_fields.as_ref()?.iter().position(is_post)?;
+    let index = live
+        .metadata
+        .managed_fields
+        .as_ref()?
+        .iter()
+        .position(is_post)?;
     let patch = json!([
         // Not a `test`, whose failure reads as a refusal: a resourceVersion makes the server answer 409.
         { "op": "replace", "path": "/metadata/resourceVersion", "value": live.metadata.resource_version },
@@ -162,9 +239,17 @@ fn classify(kind: &'static str, name: String, error: kube::Error) -> WriteError 
     match error {
         kube::Error::Api(status) if raced(&status) => WriteError::Raced { kind, name },
         kube::Error::Api(status) if matches!(status.code, 400 | 403 | 405 | 413 | 422) => {
-            WriteError::Refused { kind, name, message: status.message }
+            WriteError::Refused {
+                kind,
+                name,
+                message: status.message,
+            }
         }
-        other => WriteError::Failed { kind, name, source: Box::new(other) },
+        other => WriteError::Failed {
+            kind,
+            name,
+            source: Box::new(other),
+        },
     }
 }
 

@@ -53,7 +53,11 @@ pub async fn apply(writer: &Writer, observed: &Observed, plan: &Plan) -> Result<
             Ok(Outcome::Unchanged) => {}
             Ok(Outcome::Wrote) => applied.wrote = true,
             Ok(Outcome::InTheWay(finding)) => applied.trouble = Some(finding),
-            Err(Error::Write(WriteError::Refused { kind, name, message })) => {
+            Err(Error::Write(WriteError::Refused {
+                kind,
+                name,
+                message,
+            })) => {
                 applied.trouble = Some(Finding::blocked(
                     Reason::ChildRefused,
                     format!("the API server refused {kind} '{name}': {message}"),
@@ -77,14 +81,20 @@ enum Outcome {
 async fn carry_out(writer: &Writer, observed: &Observed, step: &Step) -> Result<Outcome, Error> {
     match step {
         Step::Hold => hold(writer, observed).await?,
-        Step::MintKey { name, database_id } => mint_key(writer, observed, name, database_id).await?,
+        Step::MintKey { name, database_id } => {
+            mint_key(writer, observed, name, database_id).await?
+        }
         Step::Claim(claim) => {
             let resource = ApiResource::erase::<PersistentVolumeClaim>(&());
-            writer.create(&resource, "PersistentVolumeClaim", claim).await?;
+            writer
+                .create(&resource, "PersistentVolumeClaim", claim)
+                .await?;
         }
         Step::AmendClaim(patch) => {
             let name = observed.names().claim();
-            writer.patch::<PersistentVolumeClaim>("PersistentVolumeClaim", &name, patch).await?;
+            writer
+                .patch::<PersistentVolumeClaim>("PersistentVolumeClaim", &name, patch)
+                .await?;
         }
         Step::HoldKey(name) => {
             let patch = json!({ "metadata": { "finalizers": [labels::KEY_FINALIZER] } });
@@ -98,19 +108,41 @@ async fn carry_out(writer: &Writer, observed: &Observed, step: &Step) -> Result<
 }
 
 async fn hold(writer: &Writer, observed: &Observed) -> Result<(), Error> {
-    let finalizers = observed.engine.metadata.finalizers.iter().flatten().map(String::as_str);
+    let finalizers = observed
+        .engine
+        .metadata
+        .finalizers
+        .iter()
+        .flatten()
+        .map(String::as_str);
     let all: Vec<_> = finalizers.chain([labels::ENGINE_FINALIZER]).collect();
-    let metadata = json!({ "finalizers": all, "resourceVersion": observed.engine.metadata.resource_version });
+    let metadata =
+        json!({ "finalizers": all, "resourceVersion": observed.engine.metadata.resource_version });
     let patch = json!({ "metadata": metadata });
-    Ok(writer.patch::<UserEngine>("UserEngine", &observed.name(), &patch).await?)
+    Ok(writer
+        .patch::<UserEngine>("UserEngine", &observed.name(), &patch)
+        .await?)
 }
 
 /// Creates the key's Secret. If it exists already, a crash left it: the next look finds it and uses it.
-async fn mint_key(writer: &Writer, observed: &Observed, name: &str, database_id: &str) -> Result<(), Error> {
+async fn mint_key(
+    writer: &Writer,
+    observed: &Observed,
+    name: &str,
+    database_id: &str,
+) -> Result<(), Error> {
     let mut bytes = Zeroizing::new([0; KEY_BYTES]);
     getrandom::fill(bytes.as_mut_slice()).map_err(Error::Random)?;
-    let secret = build::key_secret(observed, name, database_id, &EncryptionKey::from_bytes(*bytes));
-    match writer.create(&ApiResource::erase::<Secret>(&()), "Secret", &secret).await {
+    let secret = build::key_secret(
+        observed,
+        name,
+        database_id,
+        &EncryptionKey::from_bytes(*bytes),
+    );
+    match writer
+        .create(&ApiResource::erase::<Secret>(&()), "Secret", &secret)
+        .await
+    {
         Err(WriteError::Raced { .. }) => Ok(()),
         other => Ok(other?),
     }
@@ -122,22 +154,36 @@ async fn mint_api_key(writer: &Writer, observed: &Observed) -> Result<(), Error>
     let key = Zeroizing::new(URL_SAFE_NO_PAD.encode(*bytes));
     let secret = build::api_key_secret(observed, &key, &api_key_hash(&key));
     if observed.api_key == ApiKeySecret::Absent {
-        return Ok(writer.create(&ApiResource::erase::<Secret>(&()), "Secret", &secret).await?);
+        return Ok(writer
+            .create(&ApiResource::erase::<Secret>(&()), "Secret", &secret)
+            .await?);
     }
     let patch = json!({ "stringData": secret["stringData"] });
-    Ok(writer.patch::<Secret>("Secret", &observed.names().api_key(), &patch).await?)
+    Ok(writer
+        .patch::<Secret>("Secret", &observed.names().api_key(), &patch)
+        .await?)
 }
 
 async fn mend_api_key(writer: &Writer, observed: &Observed) -> Result<(), Error> {
-    if let ApiKeySecret::Ours { key_hash: Some(hash), .. } = &observed.api_key {
+    if let ApiKeySecret::Ours {
+        key_hash: Some(hash),
+        ..
+    } = &observed.api_key
+    {
         let patch = json!({ "stringData": { secret::API_KEY_HASHES: hash } });
-        writer.patch::<Secret>("Secret", &observed.names().api_key(), &patch).await?;
+        writer
+            .patch::<Secret>("Secret", &observed.names().api_key(), &patch)
+            .await?;
     }
     Ok(())
 }
 
 /// Absent: create. Ours: apply if it drifted. Anybody else's: leave it alone and say so.
-async fn apply_child(writer: &Writer, observed: &Observed, child: &Child) -> Result<Outcome, Error> {
+async fn apply_child(
+    writer: &Writer,
+    observed: &Observed,
+    child: &Child,
+) -> Result<Outcome, Error> {
     let (kind, resource) = (child.id.kind.as_str(), child.id.kind.resource());
     let Some(live) = observed.children.get(&child.id) else {
         writer.create(&resource, kind, &child.object).await?;
@@ -145,7 +191,11 @@ async fn apply_child(writer: &Writer, observed: &Observed, child: &Child) -> Res
     };
     let ownership = ownership(&live.metadata, &observed.name(), &observed.uid());
     if ownership != Ownership::Ours {
-        return Ok(Outcome::InTheWay(in_the_way(ownership, kind, &child.id.name)));
+        return Ok(Outcome::InTheWay(in_the_way(
+            ownership,
+            kind,
+            &child.id.name,
+        )));
     }
     let fields = serde_json::to_value(live).unwrap_or_default();
     if live.metadata.deletion_timestamp.is_some() || covers(&fields, &child.object) {
@@ -159,11 +209,15 @@ fn in_the_way(ownership: Ownership, kind: &str, name: &str) -> Finding {
     match ownership {
         Ownership::Former => Finding::waiting(
             Reason::Waiting,
-            format!("waiting for {kind} '{name}' of the former engine of this name to be collected"),
+            format!(
+                "waiting for {kind} '{name}' of the former engine of this name to be collected"
+            ),
         ),
         _ => Finding::blocked(
             Reason::ChildNotOurs,
-            format!("{kind} '{name}' exists and does not belong to this UserEngine; it is left alone: delete or rename it, or give this engine another name"),
+            format!(
+                "{kind} '{name}' exists and does not belong to this UserEngine; it is left alone: delete or rename it, or give this engine another name"
+            ),
         ),
     }
 }

@@ -24,8 +24,13 @@ pub enum ChildKind {
 
 impl ChildKind {
     /// Every kind.
-    pub const ALL: [Self; 5] =
-        [Self::NetworkPolicy, Self::ServiceAccount, Self::ConfigMap, Self::Service, Self::StatefulSet];
+    pub const ALL: [Self; 5] = [
+        Self::NetworkPolicy,
+        Self::ServiceAccount,
+        Self::ConfigMap,
+        Self::Service,
+        Self::StatefulSet,
+    ];
 
     /// How to speak of it to the API server.
     pub fn resource(self) -> ApiResource {

@@ -64,49 +64,88 @@ impl Insides {
     /// What the engine in this pod says; from memory if this run was asked before.
     pub async fn ask(&self, engine_uid: &str, pod: &Pod) -> Result<Inside, Error> {
         let run = run_of(pod);
-        if let Some((known, inside)) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(engine_uid)
+        if let Some((known, inside)) = self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(engine_uid)
             && *known == run
         {
             return Ok(inside.clone());
         }
         let inside = ask(pod).await?;
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(engine_uid.to_owned(), (run, inside.clone()));
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(engine_uid.to_owned(), (run, inside.clone()));
         Ok(inside)
     }
 
     /// Forgets an engine that is gone.
     pub fn forget(&self, engine_uid: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(engine_uid);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(engine_uid);
     }
 }
 
 fn run_of(pod: &Pod) -> Run {
-    let containers = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
-    Run { pod: pod.uid().unwrap_or_default(), restarts: containers.map(|container| container.restart_count).sum() }
+    let containers = pod
+        .status
+        .iter()
+        .flat_map(|status| status.container_statuses.iter().flatten());
+    Run {
+        pod: pod.uid().unwrap_or_default(),
+        restarts: containers.map(|container| container.restart_count).sum(),
+    }
 }
 
 async fn ask(pod: &Pod) -> Result<Inside, Error> {
-    let address = pod.status.as_ref().and_then(|status| status.pod_ip.clone()).ok_or(Error::NoAddress)?;
-    let address = if address.contains(':') { format!("[{address}]:{INTERNAL_PORT}") } else { format!("{address}:{INTERNAL_PORT}") };
+    let address = pod
+        .status
+        .as_ref()
+        .and_then(|status| status.pod_ip.clone())
+        .ok_or(Error::NoAddress)?;
+    let address = if address.contains(':') {
+        format!("[{address}]:{INTERNAL_PORT}")
+    } else {
+        format!("{address}:{INTERNAL_PORT}")
+    };
     match timeout(PATIENCE, get_keys(&address)).await {
         Ok(answer) => answer,
-        Err(_) => Err(Error::Unreachable { address, message: "no answer in time".to_owned() }),
+        Err(_) => Err(Error::Unreachable {
+            address,
+            message: "no answer in time".to_owned(),
+        }),
     }
 }
 
 async fn get_keys(address: &str) -> Result<Inside, Error> {
-    let unreachable = |message: String| Error::Unreachable { address: address.to_owned(), message };
-    let stream = TcpStream::connect(address).await.map_err(|error| unreachable(error.to_string()))?;
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| unreachable(error.to_string()))?;
+    let unreachable = |message: String| Error::Unreachable {
+        address: address.to_owned(),
+        message,
+    };
+    let stream = TcpStream::connect(address)
+        .await
+        .map_err(|error| unreachable(error.to_string()))?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| unreachable(error.to_string()))?;
     tokio::spawn(connection);
-    let request = Request::get("/keys").header("host", address).body(Empty::<Bytes>::new());
+    let request = Request::get("/keys")
+        .header("host", address)
+        .body(Empty::<Bytes>::new());
     let request = request.map_err(|error| unreachable(error.to_string()))?;
-    let answer = sender.send_request(request).await.map_err(|error| unreachable(error.to_string()))?;
+    let answer = sender
+        .send_request(request)
+        .await
+        .map_err(|error| unreachable(error.to_string()))?;
     if answer.status() != StatusCode::OK {
         return Err(Error::NotUnderstood(answer.status().to_string()));
     }
     let body = Limited::new(answer.into_body(), LIMIT).collect().await;
     let body = body.map_err(|error| Error::NotUnderstood(error.to_string()))?;
-    serde_json::from_slice(&body.to_bytes()).map_err(|error| Error::NotUnderstood(error.to_string()))
+    serde_json::from_slice(&body.to_bytes())
+        .map_err(|error| Error::NotUnderstood(error.to_string()))
 }

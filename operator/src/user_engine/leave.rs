@@ -44,21 +44,37 @@ enum Fate {
 
 /// Does what the deletion policy says and takes the finalizer off. The disposable children go with their owner.
 pub async fn leave(context: &Context, writer: &Writer, engine: &UserEngine) -> Result<(), Error> {
-    if !engine.finalizers().iter().any(|name| name == labels::ENGINE_FINALIZER) {
+    if !engine
+        .finalizers()
+        .iter()
+        .any(|name| name == labels::ENGINE_FINALIZER)
+    {
         return Ok(());
     }
     let claim = claim(context, engine).await?;
-    let is_ours = claim.as_ref().is_some_and(|claim| retained::user(claim) == Some(engine.spec.user.as_str()));
-    match fate(engine, claim.as_ref(), namespace_ends(context, engine).await?) {
+    let is_ours = claim
+        .as_ref()
+        .is_some_and(|claim| retained::user(claim) == Some(engine.spec.user.as_str()));
+    match fate(
+        engine,
+        claim.as_ref(),
+        namespace_ends(context, engine).await?,
+    ) {
         Fate::Stay => {}
         Fate::LetGo => let_go(context, writer, engine, claim.as_ref()).await?,
         // The brain of another user is not this engine's to delete.
         Fate::Deleted if claim.is_some() && !is_ours => {}
         Fate::Deleted => destroy(context, writer, engine, claim.as_ref()).await?,
     }
-    let finalizers: Vec<_> = engine.finalizers().iter().filter(|name| *name != labels::ENGINE_FINALIZER).collect();
+    let finalizers: Vec<_> = engine
+        .finalizers()
+        .iter()
+        .filter(|name| *name != labels::ENGINE_FINALIZER)
+        .collect();
     let patch = json!({ "metadata": { "finalizers": finalizers, "resourceVersion": engine.resource_version() } });
-    writer.patch::<UserEngine>("UserEngine", &engine.name_any(), &patch).await?;
+    writer
+        .patch::<UserEngine>("UserEngine", &engine.name_any(), &patch)
+        .await?;
     let uid = engine.uid().unwrap_or_default();
     context.insides.forget(&uid);
     context.backoff.reset(&uid);
@@ -85,7 +101,13 @@ async fn destroy(
         writer.delete::<Secret>("Secret", &name, None).await?;
     }
     if let Some(claim) = claim {
-        writer.delete::<PersistentVolumeClaim>("PersistentVolumeClaim", &claim.name_any(), claim.uid()).await?;
+        writer
+            .delete::<PersistentVolumeClaim>(
+                "PersistentVolumeClaim",
+                &claim.name_any(),
+                claim.uid(),
+            )
+            .await?;
     }
     let_go(context, writer, engine, claim).await
 }
@@ -99,7 +121,14 @@ async fn let_go(
     let namespace = engine.namespace().unwrap_or_default();
     let claim_name = claim.map(ResourceExt::name_any);
     let keys = key_names(engine, claim);
-    Ok(retained::let_go(&context.client, writer, &namespace, &keys, claim_name.as_deref()).await?)
+    Ok(retained::let_go(
+        &context.client,
+        writer,
+        &namespace,
+        &keys,
+        claim_name.as_deref(),
+    )
+    .await?)
 }
 
 /// The keys of the record, and the first one in case it was made and never recorded.
@@ -113,15 +142,27 @@ fn key_names(engine: &UserEngine, claim: Option<&PersistentVolumeClaim>) -> Vec<
     names
 }
 
-async fn claim(context: &Context, engine: &UserEngine) -> Result<Option<PersistentVolumeClaim>, Error> {
-    let api = Api::namespaced(context.client.clone(), &engine.namespace().unwrap_or_default());
+async fn claim(
+    context: &Context,
+    engine: &UserEngine,
+) -> Result<Option<PersistentVolumeClaim>, Error> {
+    let api = Api::namespaced(
+        context.client.clone(),
+        &engine.namespace().unwrap_or_default(),
+    );
     let found = api.get_opt(&Names(&engine.name_any()).claim()).await;
-    found.map_err(|source| Error::Read { what: "the claim", source })
+    found.map_err(|source| Error::Read {
+        what: "the claim",
+        source,
+    })
 }
 
 async fn namespace_ends(context: &Context, engine: &UserEngine) -> Result<bool, Error> {
     let api: Api<Namespace> = Api::all(context.client.clone());
     let found = api.get_opt(&engine.namespace().unwrap_or_default()).await;
-    let found = found.map_err(|source| Error::Read { what: "the namespace", source })?;
+    let found = found.map_err(|source| Error::Read {
+        what: "the namespace",
+        source,
+    })?;
     Ok(found.is_none_or(|namespace| namespace.metadata.deletion_timestamp.is_some()))
 }

@@ -83,7 +83,9 @@ impl Error {
             Self::Apply(apply::Error::Write(WriteError::Raced { .. }))
                 | Self::Report(WriteError::Raced { .. })
                 | Self::Leave(leave::Error::Write(WriteError::Raced { .. }))
-                | Self::Leave(leave::Error::LetGo(retained::Error::Write(WriteError::Raced { .. })))
+                | Self::Leave(leave::Error::LetGo(retained::Error::Write(
+                    WriteError::Raced { .. }
+                )))
         )
     }
 }
@@ -101,7 +103,14 @@ pub async fn reconcile(engine: Arc<UserEngine>, context: Arc<Context>) -> Result
     let done = result?;
     context.backoff.reset(&engine.uid().unwrap_or_default());
     let namespace = engine.namespace().unwrap_or_default();
-    tracing::info!(namespace, engine = engine.name_any(), phase = phase.map(Phase::as_str), outcome, took_ms = started.elapsed().as_millis(), "reconciled");
+    tracing::info!(
+        namespace,
+        engine = engine.name_any(),
+        phase = phase.map(Phase::as_str),
+        outcome,
+        took_ms = started.elapsed().as_millis(),
+        "reconciled"
+    );
     Ok(done.action)
 }
 
@@ -116,8 +125,13 @@ async fn rounds(engine: &Arc<UserEngine>, context: &Context) -> Result<Done, Err
     let writer = Writer::new(context.client.clone(), namespace, context.metrics.clone());
     if engine.metadata.deletion_timestamp.is_some() {
         leave::leave(context, &writer, engine).await?;
-        context.metrics.engine(&engine.uid().unwrap_or_default(), None);
-        return Ok(Done { phase: Some(Phase::Terminating), action: Action::await_change() });
+        context
+            .metrics
+            .engine(&engine.uid().unwrap_or_default(), None);
+        return Ok(Done {
+            phase: Some(Phase::Terminating),
+            action: Action::await_change(),
+        });
     }
     for round in 1.. {
         let observed = observe::observe(context, engine).await?;
@@ -147,14 +161,26 @@ async fn finish(
         inside: inside.as_ref(),
         now: crate::clock::now(),
     };
-    let status = report::report(writer, &context.recorder, &report).await.map_err(Error::Report)?;
+    let status = report::report(writer, &context.recorder, &report)
+        .await
+        .map_err(Error::Report)?;
     context.metrics.engine(&observed.uid(), status.phase);
     let unheard = assessment.engine.holds() && inside.is_none();
-    Ok(Done { phase: status.phase, action: Action::requeue(recheck(&report, unheard)) })
+    Ok(Done {
+        phase: status.phase,
+        action: Action::requeue(recheck(&report, unheard)),
+    })
 }
 
-async fn ask_inside(context: &Context, observed: &Observed, assessment: &Assessment) -> Option<inside::Inside> {
-    let pod = observed.pod.as_ref().filter(|_| assessment.engine.holds())?;
+async fn ask_inside(
+    context: &Context,
+    observed: &Observed,
+    assessment: &Assessment,
+) -> Option<inside::Inside> {
+    let pod = observed
+        .pod
+        .as_ref()
+        .filter(|_| assessment.engine.holds())?;
     match context.insides.ask(&observed.uid(), pod).await {
         Ok(inside) => Some(inside),
         Err(error) => {
@@ -179,7 +205,11 @@ fn recheck(report: &Report<'_>, unheard: bool) -> Duration {
 /// What to do after an error: at once after a race, else later and later.
 pub fn error_policy(engine: Arc<UserEngine>, error: &Error, context: Arc<Context>) -> Action {
     let uid = engine.uid().unwrap_or_default();
-    let wait = if error.is_race() { retry::SOON } else { context.backoff.next(&uid) };
+    let wait = if error.is_race() {
+        retry::SOON
+    } else {
+        context.backoff.next(&uid)
+    };
     let namespace = engine.namespace().unwrap_or_default();
     if error.is_race() {
         tracing::debug!(namespace, engine = engine.name_any(), %error, "raced");

@@ -34,9 +34,19 @@ fn failed(what: &'static str) -> impl FnOnce(kube::Error) -> Error {
 
 /// Reads everything that a decision about `engine` may depend on.
 pub async fn observe(context: &Context, engine: &Arc<UserEngine>) -> Result<Observed, Error> {
-    let eye = Eye { context, namespace: engine.namespace().unwrap_or_default(), engine };
-    let (claim_and_keys, api_key, children, pod, engine_now) =
-        try_join5(eye.claim_and_keys(), eye.api_key(), eye.children(), eye.pod(), eye.engine_now()).await?;
+    let eye = Eye {
+        context,
+        namespace: engine.namespace().unwrap_or_default(),
+        engine,
+    };
+    let (claim_and_keys, api_key, children, pod, engine_now) = try_join5(
+        eye.claim_and_keys(),
+        eye.api_key(),
+        eye.children(),
+        eye.pod(),
+        eye.engine_now(),
+    )
+    .await?;
     let (claim, keys) = claim_and_keys;
     Ok(Observed {
         engine: engine_now.map_or_else(|| engine.clone(), Arc::new),
@@ -66,22 +76,38 @@ impl Eye<'_> {
 
     /// The engine as it is now: what the watch gave may be older than our own last write.
     async fn engine_now(&self) -> Result<Option<UserEngine>, Error> {
-        self.api().get_opt(&self.engine.name_any()).await.map_err(failed("the UserEngine"))
+        self.api()
+            .get_opt(&self.engine.name_any())
+            .await
+            .map_err(failed("the UserEngine"))
     }
 
     async fn claim_and_keys(
         &self,
     ) -> Result<(Option<PersistentVolumeClaim>, BTreeMap<String, KeySecret>), Error> {
         let name = self.engine.name_any();
-        let claim: Option<PersistentVolumeClaim> =
-            self.api().get_opt(&Names(&name).claim()).await.map_err(failed("the claim"))?;
-        let suffixes = match claim.as_ref().map(|claim| Record::parse(claim.annotations())) {
+        let claim: Option<PersistentVolumeClaim> = self
+            .api()
+            .get_opt(&Names(&name).claim())
+            .await
+            .map_err(failed("the claim"))?;
+        let suffixes = match claim
+            .as_ref()
+            .map(|claim| Record::parse(claim.annotations()))
+        {
             None => vec![key_suffix(&self.engine.uid().unwrap_or_default(), INITIAL)],
-            Some(record) => record.into_iter().flat_map(|record| record.keys).map(|key| key.suffix).collect(),
+            Some(record) => record
+                .into_iter()
+                .flat_map(|record| record.keys)
+                .map(|key| key.suffix)
+                .collect(),
         };
         let secrets: Api<Secret> = self.api();
         let keys = try_join_all(suffixes.into_iter().map(|suffix| async {
-            let found = secrets.get_opt(&Names(&name).key(&suffix)).await.map_err(failed("a key Secret"))?;
+            let found = secrets
+                .get_opt(&Names(&name).key(&suffix))
+                .await
+                .map_err(failed("a key Secret"))?;
             Ok::<_, Error>((suffix, found.as_ref().map_or(KeySecret::Absent, key_secret)))
         }));
         Ok((claim, keys.await?.into_iter().collect()))
@@ -89,10 +115,17 @@ impl Eye<'_> {
 
     async fn api_key(&self) -> Result<ApiKeySecret, Error> {
         let name = self.engine.name_any();
-        let found: Option<Secret> =
-            self.api().get_opt(&Names(&name).api_key()).await.map_err(failed("the API-key Secret"))?;
+        let found: Option<Secret> = self
+            .api()
+            .get_opt(&Names(&name).api_key())
+            .await
+            .map_err(failed("the API-key Secret"))?;
         Ok(found.map_or(ApiKeySecret::Absent, |found| {
-            match ownership(&found.metadata, &name, &self.engine.uid().unwrap_or_default()) {
+            match ownership(
+                &found.metadata,
+                &name,
+                &self.engine.uid().unwrap_or_default(),
+            ) {
                 Ownership::Foreign => ApiKeySecret::Foreign,
                 Ownership::Former => ApiKeySecret::Former,
                 Ownership::Ours => ours(&found),
@@ -103,12 +136,24 @@ impl Eye<'_> {
     async fn children(&self) -> Result<BTreeMap<ChildId, DynamicObject>, Error> {
         let name = self.engine.name_any();
         let names = Names(&name);
-        let ids = ChildKind::ALL.into_iter().map(|kind| ChildId { kind, name: names.main() });
-        let ids = ids.chain([ChildId { kind: ChildKind::Service, name: names.headless() }]);
+        let ids = ChildKind::ALL.into_iter().map(|kind| ChildId {
+            kind,
+            name: names.main(),
+        });
+        let ids = ids.chain([ChildId {
+            kind: ChildKind::Service,
+            name: names.headless(),
+        }]);
         let found = try_join_all(ids.map(|id| async {
-            let api: Api<DynamicObject> =
-                Api::namespaced_with(self.context.client.clone(), &self.namespace, &id.kind.resource());
-            let found = api.get_opt(&id.name).await.map_err(failed(id.kind.as_str()))?;
+            let api: Api<DynamicObject> = Api::namespaced_with(
+                self.context.client.clone(),
+                &self.namespace,
+                &id.kind.resource(),
+            );
+            let found = api
+                .get_opt(&id.name)
+                .await
+                .map_err(failed(id.kind.as_str()))?;
             Ok::<_, Error>(found.map(|found| (id, found)))
         }));
         Ok(found.await?.into_iter().flatten().collect())
@@ -123,11 +168,18 @@ impl Eye<'_> {
 
 /// What a decision needs of a key Secret. The key itself goes no further than this.
 fn key_secret(found: &Secret) -> KeySecret {
-    let bytes = found.data.as_ref().and_then(|data| data.get(secret::KEY)).map(|bytes| bytes.0.as_slice());
+    let bytes = found
+        .data
+        .as_ref()
+        .and_then(|data| data.get(secret::KEY))
+        .map(|bytes| bytes.0.as_slice());
     KeySecret::Present {
         kid: EncryptionKey::parse(bytes.unwrap_or_default()).map(|key| key.kid()),
         database_id: found.annotations().get(labels::DATABASE_ID).cloned(),
-        held: found.finalizers().iter().any(|name| name == labels::KEY_FINALIZER),
+        held: found
+            .finalizers()
+            .iter()
+            .any(|name| name == labels::KEY_FINALIZER),
         terminating: found.metadata.deletion_timestamp.is_some(),
         created_at: found.creation_timestamp().map(|time| time.0),
     }
@@ -147,5 +199,8 @@ fn ours(found: &Secret) -> ApiKeySecret {
 
 /// SHA-256 of an API key, in hex.
 pub fn api_key_hash(key: &str) -> String {
-    Sha256::digest(key).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(key)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

@@ -47,7 +47,9 @@ impl Observed {
 
     /// The record on the claim; `None` if there is no claim.
     pub fn record(&self) -> Option<Result<Record, RecordError>> {
-        self.claim.as_ref().map(|claim| Record::parse(claim.annotations()))
+        self.claim
+            .as_ref()
+            .map(|claim| Record::parse(claim.annotations()))
     }
 
     /// The uid of the engine, which a brain born under it carries as its id.

@@ -46,30 +46,60 @@ pub struct Plan {
 /// Decides.
 pub fn plan(observed: &Observed, assessment: &Assessment) -> Plan {
     let mut steps = Vec::new();
-    if !observed.engine.metadata.finalizers.iter().flatten().any(|name| name == labels::ENGINE_FINALIZER) {
+    if !observed
+        .engine
+        .metadata
+        .finalizers
+        .iter()
+        .flatten()
+        .any(|name| name == labels::ENGINE_FINALIZER)
+    {
         steps.push(Step::Hold);
     }
-    let Some(class) = &assessment.resolved else { return Plan { steps, again: false } };
+    let Some(class) = &assessment.resolved else {
+        return Plan {
+            steps,
+            again: false,
+        };
+    };
     if observed.claim.is_none() {
         let birth = birth(observed, assessment, class);
-        return Plan { again: birth.is_some(), steps: steps.into_iter().chain(birth).collect() };
+        return Plan {
+            again: birth.is_some(),
+            steps: steps.into_iter().chain(birth).collect(),
+        };
     }
     // Blocked discards nothing and builds nothing: what runs goes on, what does not is not started.
     let Some(record) = assessment.record.as_ref().filter(|_| may_run(assessment)) else {
-        return Plan { steps, again: false };
+        return Plan {
+            steps,
+            again: false,
+        };
     };
     steps.extend(amend_claim(observed, record, class).map(Step::AmendClaim));
     steps.extend(record.keys.iter().filter_map(|key| hold_key(observed, key)));
     steps.extend(api_key(observed));
-    let record = &Record { initialised: record.initialised || assessment.engine.holds(), ..record.clone() };
-    steps.extend(build::children(observed, record, class).into_iter().map(|child| Step::Apply(Box::new(child))));
-    Plan { steps, again: false }
+    let record = &Record {
+        initialised: record.initialised || assessment.engine.holds(),
+        ..record.clone()
+    };
+    steps.extend(
+        build::children(observed, record, class)
+            .into_iter()
+            .map(|child| Step::Apply(Box::new(child))),
+    );
+    Plan {
+        steps,
+        again: false,
+    }
 }
 
 /// Key and volume allow the engine to run. A deletion that is under way takes nothing from a running engine.
 fn may_run(assessment: &Assessment) -> bool {
     use super::assess::Severity;
-    [&assessment.storage, &assessment.key].iter().all(|finding| finding.severity < Severity::Blocked)
+    [&assessment.storage, &assessment.key]
+        .iter()
+        .all(|finding| finding.severity < Severity::Blocked)
 }
 
 /// First the key, then, once it is read back, the claim that names it.
@@ -79,37 +109,56 @@ fn birth(observed: &Observed, assessment: &Assessment, class: &ResolvedClass) ->
     }
     let suffix = observed.initial_suffix();
     match observed.keys.get(&suffix) {
-        None | Some(KeySecret::Absent) => {
-            Some(Step::MintKey { name: observed.names().key(&suffix), database_id: observed.uid() })
-        }
+        None | Some(KeySecret::Absent) => Some(Step::MintKey {
+            name: observed.names().key(&suffix),
+            database_id: observed.uid(),
+        }),
         Some(KeySecret::Present { kid, .. }) => {
             let record = Record {
                 database_id: observed.uid(),
                 user: observed.engine.spec.user.clone(),
                 class: class.name.clone(),
-                keys: vec![RecordedKey { kid: kid.clone().ok()?, state: KeyState::Active, suffix }],
+                keys: vec![RecordedKey {
+                    kid: kid.clone().ok()?,
+                    state: KeyState::Active,
+                    suffix,
+                }],
                 initialised: false,
             };
             let size = wanted_size(observed, class).ok()?;
-            Some(Step::Claim(Box::new(build::claim(observed, &record, class, size))))
+            Some(Step::Claim(Box::new(build::claim(
+                observed, &record, class, size,
+            ))))
         }
     }
 }
 
 /// What the claim lacks, as a merge patch.
-fn amend_claim(observed: &Observed, record: &Record, class: &ResolvedClass) -> Option<serde_json::Value> {
+fn amend_claim(
+    observed: &Observed,
+    record: &Record,
+    class: &ResolvedClass,
+) -> Option<serde_json::Value> {
     let claim = observed.claim.as_ref()?;
     let ready = observed.pod.as_ref().is_some_and(super::assess::is_ready);
-    let should = Record { class: class.name.clone(), initialised: record.initialised || ready, ..record.clone() };
-    let grown = wanted_size(observed, class).ok().filter(|wanted| requested_size(claim).is_some_and(|has| *wanted > has));
+    let should = Record {
+        class: class.name.clone(),
+        initialised: record.initialised || ready,
+        ..record.clone()
+    };
+    let grown = wanted_size(observed, class)
+        .ok()
+        .filter(|wanted| requested_size(claim).is_some_and(|has| *wanted > has));
     build::claim_amendment(claim, &should, grown)
 }
 
 fn hold_key(observed: &Observed, key: &RecordedKey) -> Option<Step> {
     match observed.keys.get(&key.suffix) {
-        Some(KeySecret::Present { held: false, terminating: false, .. }) => {
-            Some(Step::HoldKey(observed.names().key(&key.suffix)))
-        }
+        Some(KeySecret::Present {
+            held: false,
+            terminating: false,
+            ..
+        }) => Some(Step::HoldKey(observed.names().key(&key.suffix))),
         _ => None,
     }
 }
@@ -117,7 +166,10 @@ fn hold_key(observed: &Observed, key: &RecordedKey) -> Option<Step> {
 fn api_key(observed: &Observed) -> Option<Step> {
     match &observed.api_key {
         ApiKeySecret::Absent | ApiKeySecret::Ours { key_hash: None, .. } => Some(Step::MintApiKey),
-        ApiKeySecret::Ours { key_hash: Some(hash), hashes } if hash != hashes => Some(Step::MendApiKey),
+        ApiKeySecret::Ours {
+            key_hash: Some(hash),
+            hashes,
+        } if hash != hashes => Some(Step::MendApiKey),
         ApiKeySecret::Ours { .. } | ApiKeySecret::Foreign | ApiKeySecret::Former => None,
     }
 }

@@ -11,7 +11,11 @@ use super::status::Report;
 use crate::cluster::{WriteError, Writer};
 
 /// Writes the status if it differs from the one that was read, and an Event if `Ready` has a new reason.
-pub async fn report(writer: &Writer, recorder: &Recorder, report: &Report<'_>) -> Result<UserEngineStatus, WriteError> {
+pub async fn report(
+    writer: &Writer,
+    recorder: &Recorder,
+    report: &Report<'_>,
+) -> Result<UserEngineStatus, WriteError> {
     let engine = &report.observed.engine;
     let status = report.status();
     if engine.status.as_ref() == Some(&status) {
@@ -23,7 +27,9 @@ pub async fn report(writer: &Writer, recorder: &Recorder, report: &Report<'_>) -
         "metadata": { "name": engine.name_any(), "uid": engine.uid() },
         "status": status,
     });
-    writer.apply_status::<UserEngine>("UserEngine", &engine.name_any(), &object).await?;
+    writer
+        .apply_status::<UserEngine>("UserEngine", &engine.name_any(), &object)
+        .await?;
     if let Some(event) = event(report) {
         publish(recorder, engine, &event).await;
     }
@@ -33,11 +39,26 @@ pub async fn report(writer: &Writer, recorder: &Recorder, report: &Report<'_>) -
 /// One Event for each new reason of `Ready`, however often the message changes.
 fn event(report: &Report<'_>) -> Option<Event> {
     let ready = report.ready();
-    let last = report.observed.engine.status.iter().flat_map(|status| &status.conditions);
-    let known = last.filter(|last| last.type_ == "Ready").any(|last| last.reason == ready.reason.as_str());
-    let reason = if ready.severity == Severity::Fine { "Ready" } else { ready.reason.as_str() };
+    let last = report
+        .observed
+        .engine
+        .status
+        .iter()
+        .flat_map(|status| &status.conditions);
+    let known = last
+        .filter(|last| last.type_ == "Ready")
+        .any(|last| last.reason == ready.reason.as_str());
+    let reason = if ready.severity == Severity::Fine {
+        "Ready"
+    } else {
+        ready.reason.as_str()
+    };
     (!known).then(|| Event {
-        type_: if ready.severity == Severity::Blocked { EventType::Warning } else { EventType::Normal },
+        type_: if ready.severity == Severity::Blocked {
+            EventType::Warning
+        } else {
+            EventType::Normal
+        },
         reason: reason.to_owned(),
         note: Some(ready.message.chars().take(1000).collect()),
         action: "Reconcile".to_owned(),

@@ -4,7 +4,9 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::ResourceExt;
 use userengine_api::condition::{ConditionType, Reason};
-use userengine_api::status::{EncryptionInfo, EngineInfo, KeyInfo, Phase, StorageInfo, UserEngineStatus};
+use userengine_api::status::{
+    EncryptionInfo, EngineInfo, KeyInfo, Phase, StorageInfo, UserEngineStatus,
+};
 
 use super::assess::{Assessment, Finding, Severity};
 use super::build;
@@ -41,13 +43,21 @@ impl Report<'_> {
         let class = self.assessment.resolved.as_ref();
         let last = engine.status.clone().unwrap_or_default();
         let url = class.and_then(|class| {
-            build::public_url(&class.spec, &engine.name_any(), &engine.namespace().unwrap_or_default())
+            build::public_url(
+                &class.spec,
+                &engine.name_any(),
+                &engine.namespace().unwrap_or_default(),
+            )
         });
         UserEngineStatus {
             phase: Some(self.phase()),
             observed_generation: engine.metadata.generation,
             class_name: class.map(|class| class.name.clone()).or(last.class_name),
-            node: self.observed.pod.as_ref().and_then(|pod| pod.spec.as_ref()?.node_name.clone()),
+            node: self
+                .observed
+                .pod
+                .as_ref()
+                .and_then(|pod| pod.spec.as_ref()?.node_name.clone()),
             url,
             engine: self.engine(),
             storage: self.storage().or(last.storage),
@@ -69,7 +79,9 @@ impl Report<'_> {
 
     fn engine(&self) -> Option<EngineInfo> {
         let containers = &self.observed.pod.as_ref()?.spec.as_ref()?.containers;
-        let container = containers.iter().find(|container| container.name == build::CONTAINER)?;
+        let container = containers
+            .iter()
+            .find(|container| container.name == build::CONTAINER)?;
         Some(EngineInfo {
             image: container.image.clone().unwrap_or_default(),
             version: self.inside.map(|inside| inside.version.clone()),
@@ -78,15 +90,26 @@ impl Report<'_> {
 
     fn storage(&self) -> Option<StorageInfo> {
         let claim = self.observed.claim.as_ref()?;
-        let capacity = claim.status.as_ref().and_then(|status| status.capacity.as_ref());
-        let size = capacity.and_then(|capacity| capacity.get("storage")).map(|size| size.0.clone());
-        Some(StorageInfo { claim: claim.name_any(), size })
+        let capacity = claim
+            .status
+            .as_ref()
+            .and_then(|status| status.capacity.as_ref());
+        let size = capacity
+            .and_then(|capacity| capacity.get("storage"))
+            .map(|size| size.0.clone());
+        Some(StorageInfo {
+            claim: claim.name_any(),
+            size,
+        })
     }
 
     fn encryption(&self) -> Option<EncryptionInfo> {
         let record = self.assessment.record.as_ref()?;
         let keys = record.keys.iter().map(|key| self.key(key)).collect();
-        Some(EncryptionInfo { active_key: record.active()?.kid.to_string(), keys })
+        Some(EncryptionInfo {
+            active_key: record.active()?.kid.to_string(),
+            keys,
+        })
     }
 
     fn key(&self, key: &RecordedKey) -> KeyInfo {
@@ -94,21 +117,43 @@ impl Report<'_> {
             Some(KeySecret::Present { created_at, .. }) => created_at.map(Time),
             _ => None,
         };
-        KeyInfo { id: key.kid.to_string(), state: key.state.as_str().to_owned(), created_at }
+        KeyInfo {
+            id: key.kid.to_string(),
+            state: key.state.as_str().to_owned(),
+            created_at,
+        }
     }
 
     fn conditions(&self) -> Vec<Condition> {
-        let Assessment { class, storage, key, engine, .. } = self.assessment;
+        let Assessment {
+            class,
+            storage,
+            key,
+            engine,
+            ..
+        } = self.assessment;
         let findings = [self.ready(), class, key, storage, engine];
-        ConditionType::ALL.into_iter().zip(findings).map(|(kind, finding)| self.condition(kind, finding)).collect()
+        ConditionType::ALL
+            .into_iter()
+            .zip(findings)
+            .map(|(kind, finding)| self.condition(kind, finding))
+            .collect()
     }
 
     /// The time changes with the condition's status only
     /// (<https://github.com/kubernetes/community/blob/master/contributors/devel/sig-architecture/api-conventions.md>).
     fn condition(&self, kind: ConditionType, finding: &Finding) -> Condition {
         let status = if finding.holds() { "True" } else { "False" };
-        let last = self.observed.engine.status.iter().flat_map(|status| &status.conditions);
-        let since = last.filter(|last| last.type_ == kind.as_str() && last.status == status).map(|last| last.last_transition_time.clone()).next();
+        let last = self
+            .observed
+            .engine
+            .status
+            .iter()
+            .flat_map(|status| &status.conditions);
+        let since = last
+            .filter(|last| last.type_ == kind.as_str() && last.status == status)
+            .map(|last| last.last_transition_time.clone())
+            .next();
         Condition {
             type_: kind.as_str().to_owned(),
             status: status.to_owned(),

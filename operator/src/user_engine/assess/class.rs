@@ -12,7 +12,11 @@ use crate::user_engine::observed::Observed;
 pub fn assess(observed: &Observed, record: Option<&Record>) -> (Finding, Option<ResolvedClass>) {
     let asked = observed.engine.spec.class_name.as_deref();
     let stuck = record.map(|record| record.class.as_str());
-    let last = observed.engine.status.as_ref().and_then(|status| status.class_name.as_deref());
+    let last = observed
+        .engine
+        .status
+        .as_ref()
+        .and_then(|status| status.class_name.as_deref());
     match asked.or(stuck).or(last) {
         Some(name) => by_name(&observed.classes, name),
         None => by_mark(&observed.classes),
@@ -20,12 +24,18 @@ pub fn assess(observed: &Observed, record: Option<&Record>) -> (Finding, Option<
 }
 
 fn by_name(classes: &[impl AsRef<EngineClass>], name: &str) -> (Finding, Option<ResolvedClass>) {
-    match classes.iter().map(AsRef::as_ref).find(|class| class.name_any() == name) {
+    match classes
+        .iter()
+        .map(AsRef::as_ref)
+        .find(|class| class.name_any() == name)
+    {
         Some(class) => resolved(class),
         None => (
             Finding::blocked(
                 Reason::ClassNotFound,
-                format!("there is no EngineClass '{name}': create it, or set spec.className to one that `kubectl get engineclasses` lists"),
+                format!(
+                    "there is no EngineClass '{name}': create it, or set spec.className to one that `kubectl get engineclasses` lists"
+                ),
             ),
             None,
         ),
@@ -33,7 +43,12 @@ fn by_name(classes: &[impl AsRef<EngineClass>], name: &str) -> (Finding, Option<
 }
 
 fn by_mark(classes: &[impl AsRef<EngineClass>]) -> (Finding, Option<ResolvedClass>) {
-    let marked = |class: &&EngineClass| class.annotations().get(labels::DEFAULT_CLASS).is_some_and(|mark| mark == "true");
+    let marked = |class: &&EngineClass| {
+        class
+            .annotations()
+            .get(labels::DEFAULT_CLASS)
+            .is_some_and(|mark| mark == "true")
+    };
     let mut defaults: Vec<_> = classes.iter().map(AsRef::as_ref).filter(marked).collect();
     defaults.sort_by_key(|class| class.name_any());
     match defaults.as_slice() {
@@ -41,7 +56,10 @@ fn by_mark(classes: &[impl AsRef<EngineClass>]) -> (Finding, Option<ResolvedClas
         [] => (
             Finding::blocked(
                 Reason::NoDefaultClass,
-                format!("spec.className is not set and no EngineClass is marked as default: set it, or annotate one class with {}=true", labels::DEFAULT_CLASS),
+                format!(
+                    "spec.className is not set and no EngineClass is marked as default: set it, or annotate one class with {}=true",
+                    labels::DEFAULT_CLASS
+                ),
             ),
             None,
         ),
@@ -51,12 +69,21 @@ fn by_mark(classes: &[impl AsRef<EngineClass>]) -> (Finding, Option<ResolvedClas
                 "spec.className is not set and several EngineClasses are marked as default ({}): set it, or leave the mark on one of them",
                 names.join(", ")
             );
-            (Finding::blocked(Reason::SeveralDefaultClasses, message), None)
+            (
+                Finding::blocked(Reason::SeveralDefaultClasses, message),
+                None,
+            )
         }
     }
 }
 
 fn resolved(class: &EngineClass) -> (Finding, Option<ResolvedClass>) {
     let name = class.name_any();
-    (Finding::fine(format!("follows EngineClass '{name}'")), Some(ResolvedClass { name, spec: class.spec.clone() }))
+    (
+        Finding::fine(format!("follows EngineClass '{name}'")),
+        Some(ResolvedClass {
+            name,
+            spec: class.spec.clone(),
+        }),
+    )
 }

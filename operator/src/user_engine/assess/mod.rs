@@ -41,27 +41,47 @@ pub enum Severity {
 impl Finding {
     /// The condition holds.
     pub fn fine(message: impl Into<String>) -> Self {
-        Self { severity: Severity::Fine, reason: Reason::AsExpected, message: message.into() }
+        Self {
+            severity: Severity::Fine,
+            reason: Reason::AsExpected,
+            message: message.into(),
+        }
     }
 
     /// The condition holds, but one thing is not as it was asked for.
     pub fn fine_but(reason: Reason, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Fine, reason, message: message.into() }
+        Self {
+            severity: Severity::Fine,
+            reason,
+            message: message.into(),
+        }
     }
 
     /// It does not hold, as somebody asked.
     pub fn idle(reason: Reason, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Idle, reason, message: message.into() }
+        Self {
+            severity: Severity::Idle,
+            reason,
+            message: message.into(),
+        }
     }
 
     /// Time will do.
     pub fn waiting(reason: Reason, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Waiting, reason, message: message.into() }
+        Self {
+            severity: Severity::Waiting,
+            reason,
+            message: message.into(),
+        }
     }
 
     /// Somebody has to act.
     pub fn blocked(reason: Reason, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Blocked, reason, message: message.into() }
+        Self {
+            severity: Severity::Blocked,
+            reason,
+            message: message.into(),
+        }
     }
 
     /// The condition holds.
@@ -99,17 +119,32 @@ pub struct Assessment {
 impl Assessment {
     /// What the conditions come to as a whole: the first that does not hold.
     pub fn ready(&self) -> &Finding {
-        [&self.class, &self.storage, &self.key].into_iter().find(|finding| !finding.holds()).unwrap_or(&self.engine)
+        [&self.class, &self.storage, &self.key]
+            .into_iter()
+            .find(|finding| !finding.holds())
+            .unwrap_or(&self.engine)
     }
 }
 
 /// Finds out what the observed state means.
 pub fn assess(observed: &Observed) -> Assessment {
     let record = observed.record();
-    let (class, resolved) = class::assess(observed, record.as_ref().and_then(|record| record.as_ref().ok()));
+    let (class, resolved) = class::assess(
+        observed,
+        record.as_ref().and_then(|record| record.as_ref().ok()),
+    );
     let storage = storage::assess(observed, record.as_ref(), resolved.as_ref());
     let key = key::assess(observed, record.as_ref());
     let engine = pod::assess(observed);
-    let record = record.and_then(Result::ok).filter(|record| record.user == observed.engine.spec.user);
-    Assessment { class, storage, key, engine, resolved, record }
+    let record = record
+        .and_then(Result::ok)
+        .filter(|record| record.user == observed.engine.spec.user);
+    Assessment {
+        class,
+        storage,
+        key,
+        engine,
+        resolved,
+        record,
+    }
 }

@@ -11,8 +11,14 @@ use crate::user_engine::observed::Observed;
 pub fn assess(observed: &Observed) -> Finding {
     let suspended = observed.engine.spec.suspended;
     match &observed.pod {
-        None if suspended => Finding::idle(Reason::Suspended, "stopped on request; brain and keys are kept"),
-        Some(_) if suspended => Finding::waiting(Reason::Stopping, "waiting for the pod to finish what is in flight and close its brain"),
+        None if suspended => Finding::idle(
+            Reason::Suspended,
+            "stopped on request; brain and keys are kept",
+        ),
+        Some(_) if suspended => Finding::waiting(
+            Reason::Stopping,
+            "waiting for the pod to finish what is in flight and close its brain",
+        ),
         None => Finding::waiting(Reason::Starting, "waiting for the pod to be created"),
         Some(pod) if pod.metadata.deletion_timestamp.is_some() => {
             Finding::waiting(Reason::Starting, "waiting for the former pod to go")
@@ -29,7 +35,10 @@ pub fn is_ready(pod: &Pod) -> bool {
 
 fn condition<'a>(pod: &'a Pod, kind: &str) -> Option<(&'a str, Option<&'a str>)> {
     let conditions = pod.status.as_ref()?.conditions.as_ref()?;
-    conditions.iter().find(|c| c.type_ == kind).map(|c| (c.status.as_str(), c.message.as_deref()))
+    conditions
+        .iter()
+        .find(|c| c.type_ == kind)
+        .map(|c| (c.status.as_str(), c.message.as_deref()))
 }
 
 fn not_ready(pod: &Pod) -> Finding {
@@ -37,7 +46,10 @@ fn not_ready(pod: &Pod) -> Finding {
         .status
         .as_ref()
         .and_then(|status| status.container_statuses.as_ref())
-        .and_then(|all| all.iter().find(|container| container.name == crate::user_engine::build::CONTAINER));
+        .and_then(|all| {
+            all.iter()
+                .find(|container| container.name == crate::user_engine::build::CONTAINER)
+        });
     if let Some(refusal) = container.and_then(refusal) {
         let reason = Reason::Refused(refusal.reason);
         // The one refusal that time alone may mend: the other engine goes away.
@@ -47,9 +59,17 @@ fn not_ready(pod: &Pod) -> Finding {
         };
     }
     if let Some(("False", message)) = condition(pod, "PodScheduled") {
-        return Finding::waiting(Reason::Starting, format!("no node takes the pod: {}", message.unwrap_or("no reason given")));
+        return Finding::waiting(
+            Reason::Starting,
+            format!(
+                "no node takes the pod: {}",
+                message.unwrap_or("no reason given")
+            ),
+        );
     }
-    let why = container.and_then(why_waiting).unwrap_or_else(|| "waiting for the engine to answer".to_owned());
+    let why = container
+        .and_then(why_waiting)
+        .unwrap_or_else(|| "waiting for the engine to answer".to_owned());
     Finding::waiting(Reason::Starting, why)
 }
 
@@ -62,11 +82,24 @@ fn refusal(container: &ContainerStatus) -> Option<Refusal> {
 }
 
 fn why_waiting(container: &ContainerStatus) -> Option<String> {
-    let ContainerState { waiting, terminated, .. } = container.state.as_ref()?;
+    let ContainerState {
+        waiting,
+        terminated,
+        ..
+    } = container.state.as_ref()?;
     if let Some(ended) = terminated {
-        return Some(format!("the engine ended with exit code {}", ended.exit_code));
+        return Some(format!(
+            "the engine ended with exit code {}",
+            ended.exit_code
+        ));
     }
     let waiting = waiting.as_ref()?;
-    let reason = waiting.reason.as_deref().filter(|reason| *reason != "ContainerCreating")?;
-    Some(format!("{reason}: {}", waiting.message.as_deref().unwrap_or("no message")))
+    let reason = waiting
+        .reason
+        .as_deref()
+        .filter(|reason| *reason != "ContainerCreating")?;
+    Some(format!(
+        "{reason}: {}",
+        waiting.message.as_deref().unwrap_or("no message")
+    ))
 }

@@ -15,7 +15,9 @@ pub fn assess(
     record: Option<&Result<Record, RecordError>>,
     class: Option<&ResolvedClass>,
 ) -> Finding {
-    let Some(claim) = &observed.claim else { return unclaimed(observed, class) };
+    let Some(claim) = &observed.claim else {
+        return unclaimed(observed, class);
+    };
     let name = claim.name_any();
     let user = &observed.engine.spec.user;
     if let Some(Ok(record)) = record
@@ -23,29 +25,53 @@ pub fn assess(
     {
         return Finding::blocked(
             Reason::ClaimForeign,
-            format!("the volume '{name}' holds the brain of '{}', not of '{user}': choose another name for this engine, or delete that volume if its brain is no longer wanted", record.user),
+            format!(
+                "the volume '{name}' holds the brain of '{}', not of '{user}': choose another name for this engine, or delete that volume if its brain is no longer wanted",
+                record.user
+            ),
         );
     }
     if claim.metadata.deletion_timestamp.is_some() {
         return Finding::blocked(
             Reason::ClaimDeletionPending,
-            format!("the volume '{name}' is being deleted, and is kept until this UserEngine is deleted: a deletion cannot be taken back, so save what you need from the engine while it runs"),
+            format!(
+                "the volume '{name}' is being deleted, and is kept until this UserEngine is deleted: a deletion cannot be taken back, so save what you need from the engine while it runs"
+            ),
         );
     }
-    match claim.status.as_ref().and_then(|status| status.phase.as_deref()) {
+    match claim
+        .status
+        .as_ref()
+        .and_then(|status| status.phase.as_deref())
+    {
         Some("Bound") => size(observed, claim, class),
-        Some("Lost") => Finding::blocked(Reason::ClaimLost, format!("the volume behind '{name}' is lost: restore it, then the engine goes on")),
-        _ => Finding::waiting(Reason::ClaimPending, format!("waiting for '{name}' to be bound; `kubectl describe pvc {name}` says what it waits for")),
+        Some("Lost") => Finding::blocked(
+            Reason::ClaimLost,
+            format!("the volume behind '{name}' is lost: restore it, then the engine goes on"),
+        ),
+        _ => Finding::waiting(
+            Reason::ClaimPending,
+            format!(
+                "waiting for '{name}' to be bound; `kubectl describe pvc {name}` says what it waits for"
+            ),
+        ),
     }
 }
 
 /// There is no claim: a beginning, or a loss?
 fn unclaimed(observed: &Observed, class: Option<&ResolvedClass>) -> Finding {
-    let had = observed.engine.status.as_ref().and_then(|status| status.storage.as_ref());
+    let had = observed
+        .engine
+        .status
+        .as_ref()
+        .and_then(|status| status.storage.as_ref());
     if let Some(storage) = had {
         return Finding::blocked(
             Reason::ClaimMissing,
-            format!("the volume '{}' of this engine's brain is gone, and a new one would be empty: restore the claim with its annotations, or delete this UserEngine and create it again to begin anew", storage.claim),
+            format!(
+                "the volume '{}' of this engine's brain is gone, and a new one would be empty: restore the claim with its annotations, or delete this UserEngine and create it again to begin anew",
+                storage.claim
+            ),
         );
     }
     match class.map(|class| wanted_size(observed, class)) {
@@ -54,14 +80,20 @@ fn unclaimed(observed: &Observed, class: Option<&ResolvedClass>) -> Finding {
     }
 }
 
-fn size(observed: &Observed, claim: &PersistentVolumeClaim, class: Option<&ResolvedClass>) -> Finding {
+fn size(
+    observed: &Observed,
+    claim: &PersistentVolumeClaim,
+    class: Option<&ResolvedClass>,
+) -> Finding {
     let bound = Finding::fine(format!("'{}' is bound", claim.name_any()));
     let Some(class) = class else { return bound };
     match (wanted_size(observed, class), requested_size(claim)) {
         (Err(message), _) => Finding::fine_but(Reason::SizeOutOfBounds, message),
         (Ok(wanted), Some(has)) if wanted < has => Finding::fine_but(
             Reason::ShrinkIgnored,
-            format!("{wanted} is asked for and the volume has {has}: a volume cannot shrink, so it stays as it is"),
+            format!(
+                "{wanted} is asked for and the volume has {has}: a volume cannot shrink, so it stays as it is"
+            ),
         ),
         _ => bound,
     }
@@ -78,11 +110,16 @@ pub fn wanted_size(observed: &Observed, class: &ResolvedClass) -> Result<Quantit
     let storage = &class.spec.storage;
     let parse = |text: &str| text.parse::<Quantity>().map_err(|error| error.to_string());
     let given = parse(&storage.size)?;
-    let Some(asked) = &observed.engine.spec.storage else { return Ok(given) };
+    let Some(asked) = &observed.engine.spec.storage else {
+        return Ok(given);
+    };
     let asked = parse(&asked.size)?;
     let most = parse(storage.max_size.as_deref().unwrap_or(&storage.size))?;
     if asked > most {
-        return Err(format!("spec.storage.size {asked} is more than the {most} that EngineClass '{}' allows", class.name));
+        return Err(format!(
+            "spec.storage.size {asked} is more than the {most} that EngineClass '{}' allows",
+            class.name
+        ));
     }
     Ok(asked)
 }

@@ -36,7 +36,11 @@ pub fn claim(observed: &Observed, record: &Record, class: &ResolvedClass, size: 
 }
 
 /// What the claim lacks, as a merge patch that fails if somebody changed it in between; `None` if nothing.
-pub fn claim_amendment(claim: &PersistentVolumeClaim, should: &Record, grown: Option<Quantity>) -> Option<Value> {
+pub fn claim_amendment(
+    claim: &PersistentVolumeClaim,
+    should: &Record,
+    grown: Option<Quantity>,
+) -> Option<Value> {
     let mut metadata = Map::new();
     let lacking: Map<_, _> = should
         .annotations()
@@ -48,8 +52,15 @@ pub fn claim_amendment(claim: &PersistentVolumeClaim, should: &Record, grown: Op
         metadata.insert("annotations".to_owned(), Value::Object(lacking));
     }
     let finalizers = claim.finalizers();
-    if !finalizers.iter().any(|name| name == labels::CLAIM_FINALIZER) {
-        let all: Vec<_> = finalizers.iter().map(String::as_str).chain([labels::CLAIM_FINALIZER]).collect();
+    if !finalizers
+        .iter()
+        .any(|name| name == labels::CLAIM_FINALIZER)
+    {
+        let all: Vec<_> = finalizers
+            .iter()
+            .map(String::as_str)
+            .chain([labels::CLAIM_FINALIZER])
+            .collect();
         metadata.insert("finalizers".to_owned(), json!(all));
     }
     let missing_labels: Map<_, _> = match common_labels(should_name(claim)) {
@@ -65,10 +76,16 @@ pub fn claim_amendment(claim: &PersistentVolumeClaim, should: &Record, grown: Op
     if metadata.is_empty() && grown.is_none() {
         return None;
     }
-    metadata.insert("resourceVersion".to_owned(), json!(claim.resource_version()));
+    metadata.insert(
+        "resourceVersion".to_owned(),
+        json!(claim.resource_version()),
+    );
     let mut patch = json!({ "metadata": metadata });
     if let (Some(size), Value::Object(patch)) = (grown, &mut patch) {
-        patch.insert("spec".to_owned(), json!({ "resources": { "requests": { "storage": size.to_string() } } }));
+        patch.insert(
+            "spec".to_owned(),
+            json!({ "resources": { "requests": { "storage": size.to_string() } } }),
+        );
     }
     Some(patch)
 }

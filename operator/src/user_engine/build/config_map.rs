@@ -8,6 +8,15 @@ use crate::user_engine::child::{Child, ChildKind};
 
 /// `brain` is `create` until the engine was Ready once: from then on an empty volume is a loss, not a beginning.
 pub fn build(blueprint: &Blueprint<'_>) -> Child {
-    let mode = if blueprint.record.initialised { "existing" } else { "create" };
-    blueprint.child(ChildKind::ConfigMap, blueprint.names().main(), "v1", json!({ "data": { config_map::BRAIN: mode } }))
+    let mode = if blueprint.record.initialised {
+        "existing"
+    } else {
+        "create"
+    };
+    blueprint.child(
+        ChildKind::ConfigMap,
+        blueprint.names().main(),
+        "v1",
+        json!({ "data": { config_map::BRAIN: mode } }),
+    )
 }

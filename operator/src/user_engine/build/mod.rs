@@ -52,12 +52,16 @@ impl Blueprint<'_> {
             "labels": common_labels(self.name),
             "ownerReferences": [owner(self.name, self.uid)],
         });
-        let mut object = json!({ "apiVersion": api_version, "kind": kind.as_str(), "metadata": metadata });
+        let mut object =
+            json!({ "apiVersion": api_version, "kind": kind.as_str(), "metadata": metadata });
         if let (Value::Object(object), Value::Object(body)) = (&mut object, body) {
             object.extend(body);
         }
         drift::stamp(&mut object);
-        Child { id: ChildId { kind, name }, object }
+        Child {
+            id: ChildId { kind, name },
+            object,
+        }
     }
 }
 
@@ -84,7 +88,13 @@ pub fn children(observed: &Observed, record: &Record, class: &ResolvedClass) -> 
 
 /// The class's template, filled in.
 pub fn public_url(class: &EngineClassSpec, name: &str, namespace: &str) -> Option<String> {
-    Some(class.public_url.as_ref()?.replace("{name}", name).replace("{namespace}", namespace))
+    Some(
+        class
+            .public_url
+            .as_ref()?
+            .replace("{name}", name)
+            .replace("{namespace}", namespace),
+    )
 }
 
 /// The labels of every child.

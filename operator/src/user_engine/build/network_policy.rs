@@ -13,15 +13,33 @@ use crate::user_engine::child::{Child, ChildKind};
 /// Every IPv4 block that the IANA special-purpose registry and the multicast registry do not leave to the public
 /// internet (<https://www.iana.org/assignments/iana-ipv4-special-registry>).
 const NOT_PUBLIC_V4: [&str; 15] = [
-    "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24",
-    "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24",
-    "224.0.0.0/4", "240.0.0.0/4",
+    "0.0.0.0/8",
+    "10.0.0.0/8",
+    "100.64.0.0/10",
+    "127.0.0.0/8",
+    "169.254.0.0/16",
+    "172.16.0.0/12",
+    "192.0.0.0/24",
+    "192.0.2.0/24",
+    "192.88.99.0/24",
+    "192.168.0.0/16",
+    "198.18.0.0/15",
+    "198.51.100.0/24",
+    "203.0.113.0/24",
+    "224.0.0.0/4",
+    "240.0.0.0/4",
 ];
 /// The global unicast range of IPv6: loopback, link-local, unique local, NAT64 and multicast lie outside it.
 const GLOBAL_V6: &str = "2000::/3";
 /// What the IANA special-purpose registry takes out of [`GLOBAL_V6`]
 /// (<https://www.iana.org/assignments/iana-ipv6-special-registry>).
-const NOT_PUBLIC_V6: [&str; 5] = ["2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20"];
+const NOT_PUBLIC_V6: [&str; 5] = [
+    "2001::/23",
+    "2001:db8::/32",
+    "2002::/16",
+    "2620:4f:8000::/48",
+    "3fff::/20",
+];
 
 /// Both directions are closed but for what is listed
 /// (<https://kubernetes.io/docs/concepts/services-networking/network-policies/>).
@@ -34,7 +52,12 @@ pub fn build(blueprint: &Blueprint<'_>) -> Child {
             "egress": egress(&blueprint.class.egress),
         }
     });
-    blueprint.child(ChildKind::NetworkPolicy, blueprint.names().main(), "networking.k8s.io/v1", body)
+    blueprint.child(
+        ChildKind::NetworkPolicy,
+        blueprint.names().main(),
+        "networking.k8s.io/v1",
+        body,
+    )
 }
 
 fn ingress(blueprint: &Blueprint<'_>) -> Vec<Value> {
@@ -47,7 +70,10 @@ fn ingress(blueprint: &Blueprint<'_>) -> Vec<Value> {
         "namespaceSelector": { "matchLabels": { "kubernetes.io/metadata.name": blueprint.operator_namespace } },
         "podSelector": { "matchLabels": { labels::NAME: labels::MANAGER } },
     });
-    let inside: Vec<_> = [operator].into_iter().chain(peers(&class.monitoring_from)).collect();
+    let inside: Vec<_> = [operator]
+        .into_iter()
+        .chain(peers(&class.monitoring_from))
+        .collect();
     rules.push(json!({ "from": inside, "ports": tcp(&[INTERNAL_PORT.into()]) }));
     rules
 }
@@ -58,9 +84,17 @@ fn egress(egress: &Egress) -> Vec<Value> {
     if egress.default == EgressDefault::Public {
         rules.push(json!({ "to": public(&egress.deny_cidrs) }));
     }
-    rules.extend(egress.cidrs.iter().map(|range| rule(json!({ "ipBlock": { "cidr": range.cidr } }), &range.ports)));
+    rules.extend(
+        egress
+            .cidrs
+            .iter()
+            .map(|range| rule(json!({ "ipBlock": { "cidr": range.cidr } }), &range.ports)),
+    );
     rules.extend(egress.namespaces.iter().map(|namespaces| {
-        rule(json!({ "namespaceSelector": labels_of(&namespaces.selector.match_labels) }), &namespaces.ports)
+        rule(
+            json!({ "namespaceSelector": labels_of(&namespaces.selector.match_labels) }),
+            &namespaces.ports,
+        )
     }));
     rules
 }
@@ -79,18 +113,34 @@ fn dns(egress: &Egress) -> Vec<Value> {
 /// The public internet without what the class denies. A denied range that swallows a whole family takes it out.
 fn public(denied: &[String]) -> Vec<Value> {
     let block = |cidr: &str, special: &[&str]| {
-        let inside: Vec<_> = denied.iter().map(String::as_str).filter(|range| lies_in(range, cidr)).collect();
-        let swallowed = denied.iter().any(|range| range == cidr || lies_in(cidr, range));
+        let inside: Vec<_> = denied
+            .iter()
+            .map(String::as_str)
+            .filter(|range| lies_in(range, cidr))
+            .collect();
+        let swallowed = denied
+            .iter()
+            .any(|range| range == cidr || lies_in(cidr, range));
         let except: Vec<_> = special.iter().copied().chain(inside).collect();
         (!swallowed).then(|| json!({ "ipBlock": { "cidr": cidr, "except": except } }))
     };
-    [block("0.0.0.0/0", &NOT_PUBLIC_V4), block(GLOBAL_V6, &NOT_PUBLIC_V6)].into_iter().flatten().collect()
+    [
+        block("0.0.0.0/0", &NOT_PUBLIC_V4),
+        block(GLOBAL_V6, &NOT_PUBLIC_V6),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// `inner` is a strict part of `outer`; the API server refuses any other exception.
 fn lies_in(inner: &str, outer: &str) -> bool {
-    let (Some((inner, inner_bits)), Some((outer, outer_bits))) = (parse(inner), parse(outer)) else { return false };
-    let shared = |width: u32, a: u128, b: u128| outer_bits == 0 || (a ^ b) >> (width - outer_bits) == 0;
+    let (Some((inner, inner_bits)), Some((outer, outer_bits))) = (parse(inner), parse(outer))
+    else {
+        return false;
+    };
+    let shared =
+        |width: u32, a: u128, b: u128| outer_bits == 0 || (a ^ b) >> (width - outer_bits) == 0;
     inner_bits > outer_bits
         && match (inner, outer) {
             (IpAddr::V4(a), IpAddr::V4(b)) => shared(32, u32::from(a).into(), u32::from(b).into()),
@@ -113,7 +163,10 @@ fn peer(peer: &Peer) -> Value {
         return json!({ "ipBlock": { "cidr": cidr } });
     }
     let mut value = serde_json::Map::new();
-    for (name, selector) in [("namespaceSelector", &peer.namespace_selector), ("podSelector", &peer.pod_selector)] {
+    for (name, selector) in [
+        ("namespaceSelector", &peer.namespace_selector),
+        ("podSelector", &peer.pod_selector),
+    ] {
         if let Some(selector) = selector {
             value.insert(name.to_owned(), labels_of(&selector.match_labels));
         }
@@ -123,15 +176,26 @@ fn peer(peer: &Peer) -> Value {
 
 /// An empty selector stays empty: that is how the API server stores it.
 fn labels_of(all: &std::collections::BTreeMap<String, String>) -> Value {
-    if all.is_empty() { json!({}) } else { json!({ "matchLabels": all }) }
+    if all.is_empty() {
+        json!({})
+    } else {
+        json!({ "matchLabels": all })
+    }
 }
 
 fn rule(to: Value, ports: &[i32]) -> Value {
-    if ports.is_empty() { json!({ "to": [to] }) } else { json!({ "to": [to], "ports": tcp(ports) }) }
+    if ports.is_empty() {
+        json!({ "to": [to] })
+    } else {
+        json!({ "to": [to], "ports": tcp(ports) })
+    }
 }
 
 fn tcp(ports: &[i32]) -> Vec<Value> {
-    ports.iter().map(|port| json!({ "port": port, "protocol": "TCP" })).collect()
+    ports
+        .iter()
+        .map(|port| json!({ "port": port, "protocol": "TCP" }))
+        .collect()
 }
 
 #[cfg(test)]
@@ -142,20 +206,32 @@ mod tests {
     fn an_exception_is_a_strict_part_of_its_range() {
         assert!(lies_in("198.51.100.0/24", "0.0.0.0/0"));
         assert!(lies_in("2001:db8::/32", GLOBAL_V6));
-        for (inner, outer) in [("0.0.0.0/0", "0.0.0.0/0"), ("fd00::/8", GLOBAL_V6), ("8.8.8.8/32", GLOBAL_V6), ("x", "0.0.0.0/0")] {
+        for (inner, outer) in [
+            ("0.0.0.0/0", "0.0.0.0/0"),
+            ("fd00::/8", GLOBAL_V6),
+            ("8.8.8.8/32", GLOBAL_V6),
+            ("x", "0.0.0.0/0"),
+        ] {
             assert!(!lies_in(inner, outer), "{inner} in {outer}");
         }
     }
 
     #[test]
     fn every_special_range_is_an_exception_that_the_api_server_accepts() {
-        assert!(NOT_PUBLIC_V4.iter().all(|range| lies_in(range, "0.0.0.0/0")));
+        assert!(
+            NOT_PUBLIC_V4
+                .iter()
+                .all(|range| lies_in(range, "0.0.0.0/0"))
+        );
         assert!(NOT_PUBLIC_V6.iter().all(|range| lies_in(range, GLOBAL_V6)));
     }
 
     #[test]
     fn denying_a_whole_family_takes_it_out() {
-        assert_eq!(public(&["0.0.0.0/0".to_owned(), "::/0".to_owned()]), Vec::<Value>::new());
+        assert_eq!(
+            public(&["0.0.0.0/0".to_owned(), "::/0".to_owned()]),
+            Vec::<Value>::new()
+        );
         assert_eq!(public(&["8.8.8.0/24".to_owned()]).len(), 2);
     }
 }

@@ -10,7 +10,12 @@ use crate::user_engine::observed::Observed;
 
 /// The Secret of an encryption key. Durable: no owner reference. Immutable
 /// (<https://kubernetes.io/docs/concepts/configuration/secret/#secret-immutable>), so that a name means one key for ever.
-pub fn key_secret(observed: &Observed, name: &str, database_id: &str, key: &EncryptionKey) -> Value {
+pub fn key_secret(
+    observed: &Observed,
+    name: &str,
+    database_id: &str,
+    key: &EncryptionKey,
+) -> Value {
     let mut all = common_labels(&observed.name());
     if let Value::Object(all) = &mut all {
         all.insert(labels::KID.to_owned(), json!(key.kid()));

@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 use userengine_api::engine_class::Amounts;
-use userengine_api::layout::{API_KEY_HASH_FILE, API_PORT, BRAIN_FILE, DATA_DIR, INTERNAL_PORT, KEYRING_DIR, config_map, env, secret};
+use userengine_api::layout::{
+    API_KEY_HASH_FILE, API_PORT, BRAIN_FILE, DATA_DIR, INTERNAL_PORT, KEYRING_DIR, config_map, env,
+    secret,
+};
 use userengine_api::quantity::Quantity;
 
 use super::{Blueprint, common_labels, pod_selector};
@@ -28,12 +31,19 @@ pub fn build(blueprint: &Blueprint<'_>) -> Child {
             "template": { "metadata": { "labels": pod_labels(blueprint) }, "spec": pod(blueprint) },
         }
     });
-    blueprint.child(ChildKind::StatefulSet, blueprint.names().main(), "apps/v1", body)
+    blueprint.child(
+        ChildKind::StatefulSet,
+        blueprint.names().main(),
+        "apps/v1",
+        body,
+    )
 }
 
 fn pod_labels(blueprint: &Blueprint<'_>) -> Value {
     let mut labels = common_labels(blueprint.name);
-    if let (Value::Object(all), Value::Object(selector)) = (&mut labels, pod_selector(blueprint.name)) {
+    if let (Value::Object(all), Value::Object(selector)) =
+        (&mut labels, pod_selector(blueprint.name))
+    {
         all.extend(selector);
     }
     labels
@@ -58,7 +68,11 @@ fn pod(blueprint: &Blueprint<'_>) -> Value {
         "volumes": volumes(blueprint),
     });
     if let (false, Value::Object(pod)) = (class.image_pull_secrets.is_empty(), &mut pod) {
-        let names: Vec<_> = class.image_pull_secrets.iter().map(|name| json!({ "name": name })).collect();
+        let names: Vec<_> = class
+            .image_pull_secrets
+            .iter()
+            .map(|name| json!({ "name": name }))
+            .collect();
         pod.insert("imagePullSecrets".to_owned(), json!(names));
     }
     pod
@@ -110,7 +124,11 @@ fn environment(blueprint: &Blueprint<'_>) -> Value {
         json!({ "name": env::ENGINE_LOG_LEVEL, "value": class.log_level.as_str() }),
         json!({ "name": env::SHUTDOWN_GRACE_SECONDS, "value": grace.to_string() }),
     ];
-    variables.extend(blueprint.public_url().map(|url| json!({ "name": env::PUBLIC_URL, "value": url })));
+    variables.extend(
+        blueprint
+            .public_url()
+            .map(|url| json!({ "name": env::PUBLIC_URL, "value": url })),
+    );
     Value::Array(variables)
 }
 
@@ -149,6 +167,9 @@ fn probe(path: &str, period: i32, failures: i32) -> Value {
 
 /// In the form in which the API server stores them, or a comparison would always find a difference.
 fn amounts(amounts: &Amounts) -> Value {
-    let canonical = |text: &str| text.parse::<Quantity>().map_or_else(|_| text.to_owned(), |quantity| quantity.to_string());
+    let canonical = |text: &str| {
+        text.parse::<Quantity>()
+            .map_or_else(|_| text.to_owned(), |quantity| quantity.to_string())
+    };
     json!({ "cpu": canonical(&amounts.cpu), "memory": canonical(&amounts.memory) })
 }
