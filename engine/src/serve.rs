@@ -171,4 +171,12 @@ mod tests {
         assert_eq!(slow.served.await.unwrap(), Drained::Partly);
         assert_eq!(stream.read(&mut [0; 1]).await.unwrap_or(0), 0);
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_that_never_ends_is_cut_off() {
+        let slow = slow(Duration::from_mins(1)).await;
+        let mut stream = TcpStream::connect(slow.address).await.unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: ").await.unwrap();
+        assert_eq!(stream.read(&mut [0; 1]).await.unwrap_or(0), 0);
+    }
 }

@@ -58,3 +58,30 @@ fn check(ended: &Ended, encryption_key: &str) {
         ended.stderr
     );
 }
+
+#[test]
+#[ignore = "a process of its own, started by the next test"]
+fn panics_with_a_secret() {
+    userengine_engine::telemetry::install(userengine_engine::config::LogConfig::default());
+    userengine_engine::process::report_panics_without_their_message();
+    panic!("telltale");
+}
+
+#[test]
+fn a_panic_tells_its_place_and_not_its_message() {
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--ignored",
+            "--exact",
+            "--nocapture",
+            "secrets::panics_with_a_secret",
+        ])
+        .output()
+        .unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&text);
+    assert!(
+        text.contains("panicked") && text.contains("secrets.rs") && !text.contains("telltale"),
+        "{text}"
+    );
+}

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use sqlx::SqlitePool;
+use userengine_api::key::Kid;
 
 use super::connect::{self, checkpoint};
 use super::create::{Birth, create};
@@ -10,7 +11,7 @@ use super::examine::{Expected, check_owner, check_structure, examine};
 use super::identity::{self, LeftBehind};
 use super::lock::BrainLock;
 use super::paths::{BrainPaths, Found};
-use super::private_copy::PrivateCopy;
+use super::private_copy::{PLACES, PrivateCopy};
 use super::{OpenError, Store, schema};
 use crate::clock::Clock;
 use crate::config::{BrainConfig, BrainMode};
@@ -39,7 +40,7 @@ pub async fn open(config: &BrainConfig, vault: &Vault, clock: &Clock) -> Result<
     let lock = BrainLock::take_existing(&paths.lock)?;
     let found = paths.look()?;
     if found.brain {
-        examine_untouched(&paths.brain, found, expected).await?;
+        examine_untouched(&paths.brain, found, expected, &PLACES).await?;
     } else {
         may_create(config.mode, found, vault)?;
     }
@@ -81,11 +82,7 @@ pub async fn open(config: &BrainConfig, vault: &Vault, clock: &Clock) -> Result<
 
 /// A new brain is made only on purpose: never for a ring of several keys, which belongs to a brain
 /// that exists, and never beside the remains of another.
-fn may_create(
-    mode: BrainMode,
-    found: Found,
-    vault: &Vault,
-) -> Result<&userengine_api::key::Kid, OpenError> {
+fn may_create(mode: BrainMode, found: Found, vault: &Vault) -> Result<&Kid, OpenError> {
     if mode == BrainMode::Existing {
         return Err(OpenError::Missing(
             "BRAIN_MODE is existing, so none is created: was the volume emptied or swapped?",
@@ -109,6 +106,7 @@ async fn examine_untouched(
     brain: &Path,
     found: Found,
     expected: Expected<'_>,
+    places: &[&str],
 ) -> Result<(), OpenError> {
     let bytes = brain
         .metadata()
@@ -127,7 +125,7 @@ async fn examine_untouched(
         };
     }
     // Its last writes are in the log, and SQLite cannot read a log without writing beside it.
-    match PrivateCopy::of(brain) {
+    match PrivateCopy::of(brain, places) {
         Ok(copy) => {
             let mut connection = connect::to_copy(&copy.brain()).await?;
             examine(&mut connection, expected).await?;
@@ -171,4 +169,62 @@ async fn read_identity(pool: &SqlitePool) -> Result<identity::Identity, OpenErro
     identity::read(&mut connection)
         .await
         .map_err(|error| OpenError::storage("read the brain's identity", error))
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{ConnectOptions, Executor};
+    use userengine_api::key::{EncryptionKey, KEY_BYTES};
+
+    use super::*;
+    use crate::config::RingConfig;
+    use crate::domain::DatabaseId;
+    use crate::ring::Ring;
+
+    fn id(text: &str) -> DatabaseId {
+        text.to_owned().try_into().unwrap()
+    }
+
+    #[tokio::test]
+    async fn without_room_for_a_copy_the_owner_is_still_checked_before_the_first_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let brain = folder.path().join("brain.sqlite");
+        let clock = Clock::system();
+        let key = EncryptionKey::from_bytes([1; KEY_BYTES]);
+        let vault = Vault::new(&Ring::load(RingConfig::Single(key)).unwrap(), clock.clone());
+        let config = BrainConfig {
+            path: brain.clone(),
+            mode: BrainMode::Create,
+            database_id: Some(id("mine")),
+        };
+        let opened = open(&config, &vault, &clock).await.unwrap();
+        opened.store.hand_over(&clock).await.unwrap();
+        // As long as this connection is open its write is in the log only.
+        let mut other = connect::options(&brain).connect().await.unwrap();
+        other
+            .execute("UPDATE key_state SET epoch = 1")
+            .await
+            .unwrap();
+        let found = BrainPaths::new(&brain).look().unwrap();
+        assert!(found.unfinished);
+
+        let (mine, other) = (id("mine"), id("other"));
+        let as_mine = Expected {
+            database_id: Some(&mine),
+            vault: &vault,
+        };
+        let as_other = Expected {
+            database_id: Some(&other),
+            vault: &vault,
+        };
+        for places in [&PLACES[..], &["/nowhere"]] {
+            assert!(
+                examine_untouched(&brain, found, as_mine, places)
+                    .await
+                    .is_ok()
+            );
+            let refused = examine_untouched(&brain, found, as_other, places).await;
+            assert!(matches!(refused, Err(OpenError::Foreign(_))), "{refused:?}");
+        }
+    }
 }

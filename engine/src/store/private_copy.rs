@@ -11,14 +11,14 @@ use super::paths::{SIDE_FILES, beside};
 #[derive(Debug)]
 pub(super) struct PrivateCopy(PathBuf);
 
-/// In a pod with a read-only root only the shared memory may be writable.
-const PLACES: [&str; 2] = ["/tmp", "/dev/shm"];
+/// Where a copy may lie. In a pod with a read-only root only the shared memory may be writable.
+pub(super) const PLACES: [&str; 2] = ["/tmp", "/dev/shm"];
 
 impl PrivateCopy {
     /// Copies the brain and what lies beside it. A copy needs as much room as the brain.
-    pub(super) fn of(brain: &Path) -> io::Result<Self> {
+    pub(super) fn of(brain: &Path, places: &[&str]) -> io::Result<Self> {
         let mut last = io::Error::from(io::ErrorKind::NotFound);
-        for place in PLACES {
+        for place in places {
             match Self::within(Path::new(place), brain) {
                 Ok(copy) => return Ok(copy),
                 Err(error) => last = error,
