@@ -44,7 +44,8 @@ func apiServer(c layout.Cluster) []string {
 		// ValidatingAdmissionPolicy among others.
 		"--enable-admission-plugins=NodeRestriction",
 		"--service-cluster-ip-range=" + c.Services().String(), "--allow-privileged=true",
-		"--shutdown-delay-duration=0s",
+		// Watches would keep a server that is told to stop for a whole minute.
+		"--shutdown-delay-duration=0s", "--shutdown-watch-termination-grace-period=1s",
 	}
 }
 
