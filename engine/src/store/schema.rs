@@ -41,7 +41,7 @@ pub(super) async fn migrate(brain: &mut SqliteConnection) -> Result<(), OpenErro
 
 #[cfg(test)]
 mod tests {
-    use sqlx::Connection;
+    use sqlx::{AssertSqlSafe, Connection, Executor, SqlSafeStr};
 
     use super::*;
     use crate::vault::SealedColumn;
@@ -85,5 +85,26 @@ mod tests {
             migrate(&mut brain).await,
             Err(OpenError::TooNew { .. })
         ));
+    }
+
+    #[tokio::test]
+    async fn the_committed_query_data_is_what_the_schema_gives() {
+        let mut brain = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        migrate(&mut brain).await.unwrap();
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/.sqlx");
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+            let data: serde_json::Value = serde_json::from_str(&text).unwrap();
+            let query = data["query"].as_str().unwrap().to_owned();
+            let described = brain
+                .describe(AssertSqlSafe(query.clone()).into_sql_str())
+                .await
+                .unwrap();
+            let described = serde_json::to_value(described).unwrap();
+            assert_eq!(
+                described, data["describe"],
+                "run engine/prepare.sh: {query}"
+            );
+        }
     }
 }
