@@ -74,8 +74,6 @@ reasons! {
     Stopping,
     /// Stopped on request.
     Suspended,
-    /// Being deleted.
-    Terminating,
     /// Another condition has to hold first.
     Waiting,
     /// The class that is asked for does not exist.

@@ -6,6 +6,8 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::rules;
+
 /// What the platform decides for a group of engines: image, size, storage and who may talk to whom.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[kube(
@@ -18,6 +20,8 @@ use serde::{Deserialize, Serialize};
     derive = "PartialEq",
     doc = "What the platform decides for a group of engines: image, size, storage and who may talk to whom.",
     validation = Rule::new("size(self.metadata.name) <= 63").message("metadata.name: at most 63 characters"),
+    validation = Rule::new("!self.metadata.name.contains('.')")
+        .message("metadata.name: no dots, because spec.className of a UserEngine takes none"),
     printcolumn(name = "Image", type_ = "string", json_path = ".spec.image"),
     printcolumn(name = "Storage", type_ = "string", json_path = ".spec.storage.size"),
     printcolumn(name = "Default", type_ = "string", json_path = ".metadata.annotations['userengine\\.dev/is-default-class']"),
@@ -26,10 +30,8 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase")]
 pub struct EngineClassSpec {
     /// The engine's image.
-    #[schemars(
-        length(min = 1, max = 512),
-        regex(pattern = r"^[^\s@]+(@sha256:[a-f0-9]{64})?$")
-    )]
+    #[schemars(length(min = 1, max = 512), regex(pattern = rules::IMAGE))]
+    #[x_kube(validation = rules::matches(rules::IMAGE, "image: a reference without spaces, with an optional digest of 64 hex digits, such as registry.example.com/engine:1.2.3 or registry.example.com/engine@sha256:0123…"))]
     pub image: String,
 
     /// When the kubelet pulls the image.
@@ -51,12 +53,12 @@ pub struct EngineClassSpec {
 
     /// The address under which the outside reaches an engine; `{name}` and `{namespace}` are filled in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(
-        length(max = 512),
-        regex(pattern = r"^https://[^\s/?#@]+(/[^\s?#]*)?$")
+    #[schemars(length(max = 512), regex(pattern = rules::PUBLIC_URL))]
+    #[x_kube(
+        validation = rules::matches(rules::PUBLIC_URL, "publicURL: an https address without user, query or fragment, such as https://{name}.{namespace}.engines.example.com"),
+        validation = Rule::new("self.contains('{name}') && self.contains('{namespace}')")
+            .message("publicURL must contain {name} and {namespace}: two engines must not share an address")
     )]
-    #[x_kube(validation = Rule::new("self.contains('{name}') && self.contains('{namespace}')")
-        .message("must contain {name} and {namespace}: two engines must not share an address"))]
     #[serde(rename = "publicURL")]
     pub public_url: Option<String>,
 
@@ -141,6 +143,7 @@ impl LogLevel {
 /// CPU and memory.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = rules::not_above("cpu"), validation = rules::not_above("memory"))]
 pub struct Resources {
     /// What the scheduler sets aside.
     #[serde(default = "Amounts::requests")]
@@ -155,13 +158,12 @@ pub struct Resources {
 #[serde(rename_all = "camelCase")]
 pub struct Amounts {
     /// CPUs, such as `1` or `250m`.
-    #[schemars(length(max = 16), regex(pattern = r"^[1-9][0-9]{0,5}m?$"))]
+    #[schemars(length(max = 16), regex(pattern = rules::CPU))]
+    #[x_kube(validation = rules::matches(rules::CPU, "cpu: a whole number of CPUs or of thousandths, above 0, such as 1 or 250m"))]
     pub cpu: String,
     /// Bytes, such as `64Mi`.
-    #[schemars(
-        length(max = 16),
-        regex(pattern = r"^[1-9][0-9]{0,8}(Ki|Mi|Gi|k|M|G)$")
-    )]
+    #[schemars(length(max = 16), regex(pattern = rules::MEMORY))]
+    #[x_kube(validation = rules::matches(rules::MEMORY, "memory: a whole number above 0 and a unit, one of Ki, Mi, Gi, k, M or G, such as 64Mi"))]
     pub memory: String,
 }
 
@@ -190,29 +192,23 @@ impl Default for Amounts {
 /// Storage of the brain.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("!has(self.maxSize) || quantity(self.maxSize).compareTo(quantity(self.size)) >= 0")
+#[x_kube(validation = Rule::new("!has(self.maxSize) || !isQuantity(self.maxSize) || !isQuantity(self.size) || quantity(self.maxSize).compareTo(quantity(self.size)) >= 0")
     .message("maxSize must not be smaller than size"))]
 pub struct Storage {
     /// Size of a volume, unless an engine asks for another.
     #[serde(default = "default_size")]
-    #[schemars(
-        length(max = 16),
-        regex(pattern = r"^[1-9][0-9]{0,8}(Mi|Gi|Ti|M|G|T)$")
-    )]
+    #[schemars(length(max = 16), regex(pattern = rules::SIZE))]
+    #[x_kube(validation = rules::size("size"))]
     pub size: String,
     /// The largest size that an engine may ask for. Omitted: no engine may ask for more than `size`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(
-        length(max = 16),
-        regex(pattern = r"^[1-9][0-9]{0,8}(Mi|Gi|Ti|M|G|T)$")
-    )]
+    #[schemars(length(max = 16), regex(pattern = rules::SIZE))]
+    #[x_kube(validation = rules::size("maxSize"))]
     pub max_size: Option<String>,
     /// The StorageClass. Omitted: the cluster's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(
-        length(min = 1, max = 253),
-        regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
-    )]
+    #[schemars(length(min = 1, max = 253), regex(pattern = rules::SUBDOMAIN))]
+    #[x_kube(validation = rules::matches(rules::SUBDOMAIN, "storageClassName: the name of a StorageClass has lowercase letters, digits, '-' and '.', and starts and ends with a letter or digit"))]
     pub storage_class_name: Option<String>,
     /// How the volume may be mounted. `ReadWriteOncePod` keeps a second pod out, whatever happens.
     #[serde(default)]
@@ -269,7 +265,7 @@ pub struct Peer {
     /// A range of addresses, such as `192.0.2.0/24`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 49))]
-    #[x_kube(validation = Rule::new("isCIDR(self)").message("not a CIDR: expected something like 192.0.2.0/24 or 2001:db8::/32"))]
+    #[x_kube(validation = rules::cidr("cidr"))]
     pub cidr: Option<String>,
 }
 
@@ -279,7 +275,7 @@ pub struct Peer {
 pub struct Selector {
     /// Label and value.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 16), inner(length(max = 63)))]
+    #[schemars(extend("maxProperties" = 16, "additionalProperties" = rules::label_value()))]
     pub match_labels: BTreeMap<String, String>,
 }
 
@@ -302,7 +298,7 @@ pub struct Egress {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), inner(length(max = 49)))]
     #[serde(rename = "denyCIDRs")]
-    #[x_kube(validation = Rule::new("self.all(range, isCIDR(range))").message("not a CIDR: expected something like 192.0.2.0/24 or 2001:db8::/32"))]
+    #[x_kube(validation = rules::cidrs("denyCIDRs"))]
     pub deny_cidrs: Vec<String>,
     /// Where name servers are. Omitted: the pods `k8s-app: kube-dns` of `kube-system`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -326,7 +322,7 @@ pub enum EgressDefault {
 pub struct CidrPorts {
     /// The range.
     #[schemars(length(max = 49))]
-    #[x_kube(validation = Rule::new("isCIDR(self)").message("not a CIDR: expected something like 192.0.2.0/24 or 2001:db8::/32"))]
+    #[x_kube(validation = rules::cidr("cidr"))]
     pub cidr: String,
     /// TCP ports; none: every port.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -19,6 +19,8 @@ pub mod labels;
 #[cfg(feature = "kinds")]
 pub mod names;
 #[cfg(feature = "kinds")]
+mod rules;
+#[cfg(feature = "kinds")]
 pub mod status;
 #[cfg(feature = "kinds")]
 pub mod user_engine;

@@ -4,6 +4,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::rules;
 use crate::status::UserEngineStatus;
 
 /// One user's engine: a pod, a brain, an encryption key and the walls around them.
@@ -48,10 +49,8 @@ pub struct UserEngineSpec {
 
     /// The EngineClass. Omitted: the class marked as default when the engine is first seen, which then sticks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(
-        length(min = 1, max = 63),
-        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
-    )]
+    #[schemars(length(min = 1, max = 63), regex(pattern = rules::LABEL))]
+    #[x_kube(validation = rules::label("className: the name of an EngineClass"))]
     pub class_name: Option<String>,
 
     /// True stops the pod and keeps brain, keys and address.
@@ -72,12 +71,12 @@ pub struct UserEngineSpec {
 #[serde(rename_all = "camelCase")]
 pub struct StorageOverride {
     /// Size of the volume. It can grow, up to the class's maximum, and never shrink.
-    #[schemars(
-        length(max = 16),
-        regex(pattern = r"^[1-9][0-9]{0,8}(Mi|Gi|Ti|M|G|T)$")
+    #[schemars(length(max = 16), regex(pattern = rules::SIZE))]
+    #[x_kube(
+        validation = rules::size("size"),
+        validation = Rule::new("!isQuantity(self) || !isQuantity(oldSelf) || quantity(self).compareTo(quantity(oldSelf)) >= 0")
+            .message("a volume cannot shrink: leave the size as it was, or make it larger")
     )]
-    #[x_kube(validation = Rule::new("quantity(self).compareTo(quantity(oldSelf)) >= 0")
-        .message("a volume cannot shrink: leave the size as it was, or make it larger"))]
     pub size: String,
 }
 
