@@ -79,56 +79,30 @@ pub async fn live(
     listeners: Listeners,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Refusal> {
-    let Config {
-        brain,
-        ring,
-        access,
-        http: addresses,
-    } = config;
-    let access = Access::load(access)?;
-    let vault = Vault::new(&Ring::load(ring)?, clock.clone());
+    let grace = config.http.grace;
     let metrics = Metrics::new();
     let (phase, phases) = watch::channel(Phase::Starting);
-    let probes = Probes::start(
-        listeners.internal,
-        Internal {
-            phase: phases,
-            metrics: metrics.clone(),
-        },
-    );
+    let internal = Internal {
+        phase: phases,
+        metrics: metrics.clone(),
+    };
+    let probes = Probes::start(listeners.internal, internal);
 
-    let opened = store::open(&brain, &vault, &clock).await?;
-    report(&opened, &metrics);
-    let started_at = clock.now();
-    let app = App::new(Parts {
-        store: opened.store,
-        vault,
-        access,
-        metrics,
-        clock,
-        started_at,
-    });
+    let app = open(config, clock, metrics).await?;
     phase.send_replace(Phase::Serving(app.clone()));
-    tracing::info!(
-        api = %address(&listeners.api), internal = %probes.address, start_ms = milliseconds(app.clock.since_start()),
-        version = env!("CARGO_PKG_VERSION"), "serving"
+    let (api, start_ms) = (
+        address(&listeners.api),
+        milliseconds(app.clock.since_start()),
     );
+    tracing::info!(%api, internal = %probes.address, start_ms, version = env!("CARGO_PKG_VERSION"), "serving");
 
     let draining = async {
         shutdown.await;
         phase.send_replace(Phase::Draining(app.clone()));
     };
-    if serve(
-        listeners.api,
-        http::router(app.clone()),
-        draining,
-        addresses.grace,
-    )
-    .await
-        == Drained::Partly
-    {
+    if serve(listeners.api, http::router(app.clone()), draining, grace).await == Drained::Partly {
         tracing::warn!(
-            grace_seconds = addresses.grace.as_secs(),
+            grace_seconds = grace.as_secs(),
             "cut requests that outlived the grace period"
         );
     }
@@ -142,6 +116,23 @@ pub async fn live(
     })?;
     tracing::info!("handed over");
     Ok(())
+}
+
+/// Everything that can refuse, cheapest first: the brain comes last because only then the ring is known.
+async fn open(config: Config, clock: Clock, metrics: Metrics) -> Result<App, Refusal> {
+    let access = Access::load(config.access)?;
+    let vault = Vault::new(&Ring::load(config.ring)?, clock.clone());
+    let opened = store::open(&config.brain, &vault, &clock).await?;
+    report(&opened, &metrics);
+    let started_at = clock.now();
+    Ok(App::new(Parts {
+        store: opened.store,
+        vault,
+        access,
+        metrics,
+        clock,
+        started_at,
+    }))
 }
 
 /// The internal listener: first up, last down.

@@ -12,7 +12,7 @@ use userengine_api::layout::TERMINATION_LOG;
 
 /// The per-user engine: one brain, one ring of keys, one HTTP API.
 #[derive(Debug, Parser)]
-#[command(name = "engine", version, about, propagate_version = true)]
+#[command(name = "engine", version, propagate_version = true)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -69,7 +69,7 @@ Variables:
   ENGINE_LOG_LEVEL        error | warn | info | debug | trace [default: info]
   ENGINE_LOG_FORMAT       json | pretty [default: json]
 
-Exit codes: 0 stopped cleanly, 64 configuration, 65 keys, 66 brain, 74 storage, 75 another engine has the brain.";
+Exit codes: 0 stopped cleanly, 1 cut short by a second signal, 64 configuration, 65 keys, 66 brain, 74 storage, 75 another engine has the brain.";
 
 #[cfg(test)]
 mod tests {

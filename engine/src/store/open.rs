@@ -53,10 +53,11 @@ pub async fn open(config: &BrainConfig, vault: &Vault, clock: &Clock) -> Result<
     let found = paths.look()?;
     if !found.brain {
         let kid = may_create(config.mode, found, vault)?;
+        let database_id = config.database_id.as_ref();
         create(
             &paths,
             &Birth {
-                database_id: config.database_id.as_ref(),
+                database_id,
                 vault,
                 kid,
                 clock,
@@ -66,13 +67,14 @@ pub async fn open(config: &BrainConfig, vault: &Vault, clock: &Clock) -> Result<
     }
     let (writer, left_behind) = open_to_write(&paths.brain, expected).await?;
     let identity = read_identity(&writer).await?;
+    let reader = connect::reader(&paths.brain);
+    let recovered = found.unfinished || left_behind == LeftBehind::Nothing;
     let store = Store {
-        reader: connect::reader(&paths.brain),
         writer,
+        reader,
         identity,
         _lock: lock,
     };
-    let recovered = found.unfinished || left_behind == LeftBehind::Nothing;
     Ok(Opened {
         store,
         created: !found.brain,

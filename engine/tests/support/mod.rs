@@ -2,6 +2,7 @@
 
 pub mod in_process;
 pub mod process;
+pub mod request;
 pub mod sql;
 pub mod volume;
 

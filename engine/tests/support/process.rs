@@ -14,6 +14,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use userengine_api::refusal::Refusal;
 
+use super::request::{Answer, get};
 use super::volume::Volume;
 use super::{key_text, sha256};
 
@@ -136,20 +137,6 @@ pub struct Ended {
     pub stderr: String,
 }
 
-/// An answer.
-#[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub head: String,
-    pub body: String,
-}
-
-impl Answer {
-    pub fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap()
-    }
-}
-
 impl Engine {
     /// The next log line with this message.
     pub fn wait_for(&mut self, message: &str) -> Value {
@@ -241,24 +228,5 @@ impl Drop for Engine {
         // An engine that has ended cannot be killed, and that is fine.
         drop(self.child.kill());
         drop(self.child.wait());
-    }
-}
-
-fn get(address: SocketAddr, path: &str, headers: &str) -> Answer {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(DEADLINE)).unwrap();
-    write!(
-        stream,
-        "GET {path} HTTP/1.1\r\nHost: engine\r\nConnection: close\r\n{headers}\r\n"
-    )
-    .unwrap();
-    let mut text = String::new();
-    stream.read_to_string(&mut text).unwrap();
-    let (head, body) = text.split_once("\r\n\r\n").unwrap();
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    Answer {
-        status,
-        head: head.to_ascii_lowercase(),
-        body: body.to_owned(),
     }
 }
