@@ -4,6 +4,8 @@ pub mod apply;
 pub mod assess;
 pub mod build;
 pub mod child;
+#[cfg(test)]
+mod fixtures;
 pub mod inside;
 pub mod leave;
 pub mod observe;

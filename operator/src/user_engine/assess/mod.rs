@@ -9,7 +9,7 @@ use userengine_api::condition::Reason;
 use userengine_api::engine_class::EngineClassSpec;
 
 pub use pod::is_ready;
-pub use storage::{requested_size, wanted_size};
+pub use storage::{is_bound, requested_size, wanted_size};
 
 use super::observed::Observed;
 use crate::record::Record;
@@ -117,11 +117,14 @@ pub struct Assessment {
 }
 
 impl Assessment {
-    /// What the conditions come to as a whole: the first that does not hold.
+    /// What the conditions come to as a whole: what somebody has to act on, else the wish to stop it, which waits for
+    /// nothing, else the first that does not hold.
     pub fn ready(&self) -> &Finding {
-        [&self.class, &self.storage, &self.key]
-            .into_iter()
-            .find(|finding| !finding.holds())
+        let all = [&self.class, &self.storage, &self.key, &self.engine];
+        let find = |wanted: fn(&Finding) -> bool| all.into_iter().find(|finding| wanted(finding));
+        find(|finding| finding.severity == Severity::Blocked)
+            .or_else(|| find(|finding| finding.severity == Severity::Idle))
+            .or_else(|| find(|finding| !finding.holds()))
             .unwrap_or(&self.engine)
     }
 }

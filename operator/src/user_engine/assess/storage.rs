@@ -39,11 +39,7 @@ pub fn assess(
             ),
         );
     }
-    match claim
-        .status
-        .as_ref()
-        .and_then(|status| status.phase.as_deref())
-    {
+    match phase(claim) {
         Some("Bound") => size(observed, claim, class),
         Some("Lost") => Finding::blocked(
             Reason::ClaimLost,
@@ -97,6 +93,15 @@ fn size(
         ),
         _ => bound,
     }
+}
+
+/// There is a volume behind the claim.
+pub fn is_bound(claim: &PersistentVolumeClaim) -> bool {
+    phase(claim) == Some("Bound")
+}
+
+fn phase(claim: &PersistentVolumeClaim) -> Option<&str> {
+    claim.status.as_ref()?.phase.as_deref()
 }
 
 /// The size that the claim asks for.

@@ -36,11 +36,7 @@ pub fn claim(observed: &Observed, record: &Record, class: &ResolvedClass, size: 
 }
 
 /// What the claim lacks, as a merge patch that fails if somebody changed it in between; `None` if nothing.
-pub fn claim_amendment(
-    claim: &PersistentVolumeClaim,
-    should: &Record,
-    grown: Option<Quantity>,
-) -> Option<Value> {
+pub fn claim_amendment(claim: &PersistentVolumeClaim, should: &Record) -> Option<Value> {
     let mut metadata = Map::new();
     let lacking: Map<_, _> = should
         .annotations()
@@ -73,21 +69,22 @@ pub fn claim_amendment(
     if !missing_labels.is_empty() {
         metadata.insert("labels".to_owned(), Value::Object(missing_labels));
     }
-    if metadata.is_empty() && grown.is_none() {
+    if metadata.is_empty() {
         return None;
     }
     metadata.insert(
         "resourceVersion".to_owned(),
         json!(claim.resource_version()),
     );
-    let mut patch = json!({ "metadata": metadata });
-    if let (Some(size), Value::Object(patch)) = (grown, &mut patch) {
-        patch.insert(
-            "spec".to_owned(),
-            json!({ "resources": { "requests": { "storage": size.to_string() } } }),
-        );
-    }
-    Some(patch)
+    Some(json!({ "metadata": metadata }))
+}
+
+/// The merge patch that makes a volume larger.
+pub fn claim_growth(claim: &PersistentVolumeClaim, size: Quantity) -> Value {
+    json!({
+        "metadata": { "resourceVersion": claim.resource_version() },
+        "spec": { "resources": { "requests": { "storage": size.to_string() } } },
+    })
 }
 
 /// The engine that a claim is named after.

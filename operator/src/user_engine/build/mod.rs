@@ -14,7 +14,7 @@ use userengine_api::engine_class::EngineClassSpec;
 use userengine_api::labels;
 use userengine_api::names::Names;
 
-pub use claim::{claim, claim_amendment};
+pub use claim::{claim, claim_amendment, claim_growth};
 pub use secrets::{api_key_secret, key_secret};
 pub use stateful_set::CONTAINER;
 

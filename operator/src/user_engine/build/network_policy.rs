@@ -118,9 +118,7 @@ fn public(denied: &[String]) -> Vec<Value> {
             .map(String::as_str)
             .filter(|range| lies_in(range, cidr))
             .collect();
-        let swallowed = denied
-            .iter()
-            .any(|range| range == cidr || lies_in(cidr, range));
+        let swallowed = denied.iter().any(|range| covers(range, cidr));
         let except: Vec<_> = special.iter().copied().chain(inside).collect();
         (!swallowed).then(|| json!({ "ipBlock": { "cidr": cidr, "except": except } }))
     };
@@ -135,13 +133,18 @@ fn public(denied: &[String]) -> Vec<Value> {
 
 /// `inner` is a strict part of `outer`; the API server refuses any other exception.
 fn lies_in(inner: &str, outer: &str) -> bool {
+    covers(outer, inner) && !covers(inner, outer)
+}
+
+/// Every address of `inner` is in `outer`, however either is written.
+fn covers(outer: &str, inner: &str) -> bool {
     let (Some((inner, inner_bits)), Some((outer, outer_bits))) = (parse(inner), parse(outer))
     else {
         return false;
     };
     let shared =
         |width: u32, a: u128, b: u128| outer_bits == 0 || (a ^ b) >> (width - outer_bits) == 0;
-    inner_bits > outer_bits
+    inner_bits >= outer_bits
         && match (inner, outer) {
             (IpAddr::V4(a), IpAddr::V4(b)) => shared(32, u32::from(a).into(), u32::from(b).into()),
             (IpAddr::V6(a), IpAddr::V6(b)) => shared(128, a.into(), b.into()),
@@ -151,7 +154,9 @@ fn lies_in(inner: &str, outer: &str) -> bool {
 
 fn parse(cidr: &str) -> Option<(IpAddr, u32)> {
     let (address, bits) = cidr.split_once('/')?;
-    Some((address.parse().ok()?, bits.parse().ok()?))
+    let (address, bits): (IpAddr, u32) = (address.parse().ok()?, bits.parse().ok()?);
+    let width = if address.is_ipv4() { 32 } else { 128 };
+    (bits <= width).then_some((address, bits))
 }
 
 fn peers(peers: &[Peer]) -> Vec<Value> {
@@ -211,6 +216,8 @@ mod tests {
             ("fd00::/8", GLOBAL_V6),
             ("8.8.8.8/32", GLOBAL_V6),
             ("x", "0.0.0.0/0"),
+            ("192.0.2.0/33", "0.0.0.0/0"),
+            ("192.0.2.0/24", "192.0.2.0/64"),
         ] {
             assert!(!lies_in(inner, outer), "{inner} in {outer}");
         }
@@ -230,6 +237,10 @@ mod tests {
     fn denying_a_whole_family_takes_it_out() {
         assert_eq!(
             public(&["0.0.0.0/0".to_owned(), "::/0".to_owned()]),
+            Vec::<Value>::new()
+        );
+        assert_eq!(
+            public(&["1.2.3.4/0".to_owned(), "2000:0::/3".to_owned()]),
             Vec::<Value>::new()
         );
         assert_eq!(public(&["8.8.8.0/24".to_owned()]).len(), 2);

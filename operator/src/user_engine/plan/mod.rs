@@ -2,7 +2,7 @@
 
 use userengine_api::labels;
 
-use super::assess::{Assessment, ResolvedClass, requested_size, wanted_size};
+use super::assess::{Assessment, ResolvedClass, is_bound, requested_size, wanted_size};
 use super::build;
 use super::child::Child;
 use super::observed::{ApiKeySecret, KeySecret, Observed};
@@ -76,7 +76,12 @@ pub fn plan(observed: &Observed, assessment: &Assessment) -> Plan {
             again: false,
         };
     };
-    steps.extend(amend_claim(observed, record, class).map(Step::AmendClaim));
+    let amendment = amend_claim(observed, record, class);
+    let growth = grow_claim(observed, class);
+    // One at a time: each is good for one version of the claim only.
+    let again = amendment.is_some() && growth.is_some();
+    let growth = growth.filter(|_| !again);
+    steps.extend(amendment.map(Step::AmendClaim));
     steps.extend(record.keys.iter().filter_map(|key| hold_key(observed, key)));
     steps.extend(api_key(observed));
     let record = &Record {
@@ -88,10 +93,9 @@ pub fn plan(observed: &Observed, assessment: &Assessment) -> Plan {
             .into_iter()
             .map(|child| Step::Apply(Box::new(child))),
     );
-    Plan {
-        steps,
-        again: false,
-    }
+    // Last: many storage classes refuse it, and that must hold nothing else up.
+    steps.extend(growth.map(Step::AmendClaim));
+    Plan { steps, again }
 }
 
 /// Key and volume allow the engine to run. A deletion that is under way takes nothing from a running engine.
@@ -146,10 +150,14 @@ fn amend_claim(
         initialised: record.initialised || ready,
         ..record.clone()
     };
-    let grown = wanted_size(observed, class)
-        .ok()
-        .filter(|wanted| requested_size(claim).is_some_and(|has| *wanted > has));
-    build::claim_amendment(claim, &should, grown)
+    build::claim_amendment(claim, &should)
+}
+
+/// The patch that makes the volume larger. The API server takes it for a bound claim only.
+fn grow_claim(observed: &Observed, class: &ResolvedClass) -> Option<serde_json::Value> {
+    let claim = observed.claim.as_ref().filter(|claim| is_bound(claim))?;
+    let wanted = wanted_size(observed, class).ok()?;
+    (wanted > requested_size(claim)?).then(|| build::claim_growth(claim, wanted))
 }
 
 fn hold_key(observed: &Observed, key: &RecordedKey) -> Option<Step> {
@@ -173,3 +181,6 @@ fn api_key(observed: &Observed) -> Option<Step> {
         ApiKeySecret::Ours { .. } | ApiKeySecret::Foreign | ApiKeySecret::Former => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,580 @@
+use std::sync::{Arc, LazyLock};
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use serde_json::{Value, json};
+use userengine_api::key::KeyError;
+
+use super::*;
+use crate::cluster::drift::covers;
+use crate::user_engine::child::ChildKind;
+use crate::user_engine::fixtures::{
+    UID, World, holding, key, key_secret, long_ago, record, suffix, world,
+};
+
+fn unheld() -> World {
+    world().engine(|engine| engine.metadata.finalizers = None)
+}
+
+fn alive() -> World {
+    world().claimed().with_key().with_api_key()
+}
+
+fn names(plan: &Plan) -> Vec<&'static str> {
+    plan.steps
+        .iter()
+        .map(|step| match step {
+            Step::Hold => "Hold",
+            Step::MintKey { .. } => "MintKey",
+            Step::Claim(_) => "Claim",
+            Step::AmendClaim(_) => "AmendClaim",
+            Step::HoldKey(_) => "HoldKey",
+            Step::MintApiKey => "MintApiKey",
+            Step::MendApiKey => "MendApiKey",
+            Step::Apply(child) => child.id.kind.as_str(),
+        })
+        .collect()
+}
+
+const CHILDREN: [&str; 6] = [
+    "NetworkPolicy",
+    "ServiceAccount",
+    "ConfigMap",
+    "Service",
+    "Service",
+    "StatefulSet",
+];
+
+fn child(plan: &Plan, kind: ChildKind) -> Option<&Value> {
+    plan.steps.iter().find_map(|step| match step {
+        Step::Apply(child) if child.id.kind == kind => Some(&child.object),
+        _ => None,
+    })
+}
+
+fn amendments(plan: &Plan) -> Vec<&Value> {
+    plan.steps
+        .iter()
+        .filter_map(|step| {
+            if let Step::AmendClaim(patch) = step {
+                Some(patch)
+            } else {
+                None
+            }
+        })
+        .collect()
+}
+
+/// Does to the world what `apply` and the API server would do to the cluster.
+fn carry_out(World(seen): &mut World, step: &Step) {
+    match step {
+        Step::Hold => {
+            let engine = Arc::get_mut(&mut seen.engine).unwrap();
+            engine
+                .metadata
+                .finalizers
+                .get_or_insert_default()
+                .push(labels::ENGINE_FINALIZER.to_owned());
+        }
+        Step::MintKey { name, database_id } => {
+            assert_eq!(
+                (name.as_str(), database_id.as_str()),
+                (seen.names().key(&suffix()).as_str(), UID)
+            );
+            assert!(
+                seen.keys.insert(suffix(), key_secret()).is_none(),
+                "a second key"
+            );
+        }
+        Step::Claim(claim) => {
+            assert!(seen.claim.is_none(), "a second claim");
+            let mut claim = claim.clone();
+            json_patch::merge(
+                &mut claim,
+                &json!({ "metadata": { "resourceVersion": "1" }, "status": { "phase": "Bound" } }),
+            );
+            seen.claim = Some(serde_json::from_value(*claim).unwrap());
+        }
+        Step::AmendClaim(patch) => {
+            let mut claim = serde_json::to_value(&seen.claim).unwrap();
+            assert_eq!(
+                patch["metadata"]["resourceVersion"],
+                claim["metadata"]["resourceVersion"]
+            );
+            json_patch::merge(&mut claim, patch);
+            claim["metadata"]["resourceVersion"] = json!(format!(
+                "{}1",
+                claim["metadata"]["resourceVersion"].as_str().unwrap()
+            ));
+            seen.claim = Some(serde_json::from_value(claim).unwrap());
+        }
+        Step::HoldKey(_) => {
+            seen.keys.insert(suffix(), key_secret());
+        }
+        Step::MintApiKey | Step::MendApiKey => {
+            seen.api_key = ApiKeySecret::Ours {
+                key_hash: Some("ab".to_owned()),
+                hashes: "ab".to_owned(),
+            };
+        }
+        Step::Apply(child) => {
+            seen.children.insert(
+                child.id.clone(),
+                serde_json::from_value(child.object.clone()).unwrap(),
+            );
+        }
+    }
+}
+
+#[test]
+fn a_birth_is_a_key_then_a_claim_that_names_it_then_the_rest() {
+    let mut world = unheld();
+    let first = world.plan();
+    assert_eq!(
+        (names(&first), first.again),
+        (vec!["Hold", "MintKey"], true)
+    );
+    first
+        .steps
+        .iter()
+        .for_each(|step| carry_out(&mut world, step));
+
+    let second = world.plan();
+    assert_eq!((names(&second), second.again), (vec!["Claim"], true));
+    second
+        .steps
+        .iter()
+        .for_each(|step| carry_out(&mut world, step));
+    assert_eq!(world.0.record(), Some(Ok(record())));
+
+    let third = world.plan();
+    assert_eq!(
+        (names(&third), third.again),
+        ([&["MintApiKey"], CHILDREN.as_slice()].concat(), false)
+    );
+    third
+        .steps
+        .iter()
+        .for_each(|step| carry_out(&mut world, step));
+    assert_eq!(names(&world.plan()), CHILDREN);
+}
+
+/// Carries out `steps` steps, forgets the rest of the plan, and goes on from what is there.
+fn crash_after(steps: usize) -> World {
+    let mut world = unheld();
+    let mut left = steps;
+    for _ in 0..8 {
+        let plan = world.plan();
+        let done: Vec<_> = if left > 0 {
+            plan.steps.into_iter().take(left).collect()
+        } else {
+            plan.steps
+        };
+        left = left.saturating_sub(done.len());
+        done.iter().for_each(|step| carry_out(&mut world, step));
+    }
+    world
+}
+
+#[test]
+fn a_birth_that_crashes_after_any_step_comes_to_the_same_with_one_key() {
+    let whole = crash_after(usize::MAX);
+    for steps in 1..=11 {
+        let World(seen) = crash_after(steps);
+        assert_eq!(seen.keys, whole.0.keys, "after {steps}");
+        assert_eq!(seen.record(), Some(Ok(record())), "after {steps}");
+        assert_eq!(seen.children, whole.0.children, "after {steps}");
+    }
+}
+
+#[test]
+fn a_brain_that_was_ready_is_recorded_as_made_before_its_engine_is_told() {
+    let before = alive().plan();
+    assert_eq!(
+        child(&before, ChildKind::ConfigMap).unwrap()["data"]["brain"],
+        "create"
+    );
+    assert!(amendments(&before).is_empty());
+
+    let after = alive().running().plan();
+    assert_eq!(
+        names(&after),
+        [&["AmendClaim"], CHILDREN.as_slice()].concat()
+    );
+    assert_eq!(
+        amendments(&after)[0]["metadata"]["annotations"],
+        json!({ labels::INITIALISED: "true" })
+    );
+    assert_eq!(
+        child(&after, ChildKind::ConfigMap).unwrap()["data"]["brain"],
+        "existing"
+    );
+
+    // It stays so when the pod is gone.
+    let gone = world()
+        .claimed_with(&Record {
+            initialised: true,
+            ..record()
+        })
+        .with_key()
+        .with_api_key()
+        .plan();
+    assert_eq!(names(&gone), CHILDREN);
+    assert_eq!(
+        child(&gone, ChildKind::ConfigMap).unwrap()["data"]["brain"],
+        "existing"
+    );
+}
+
+#[test]
+fn the_class_that_is_followed_is_recorded() {
+    use crate::user_engine::fixtures::class;
+    let moved = alive()
+        .classes([
+            class("standard", true, &json!({})),
+            class("large", false, &json!({})),
+        ])
+        .spec(&json!({ "className": "large" }))
+        .plan();
+    assert_eq!(
+        amendments(&moved)[0]["metadata"]["annotations"],
+        json!({ labels::CLASS: "large" })
+    );
+}
+
+#[test]
+fn a_claim_that_lost_its_finalizer_or_labels_gets_them_back() {
+    let stripped = alive().claim(|claim| {
+        claim.metadata.finalizers = Some(vec!["kubernetes.io/pvc-protection".to_owned()]);
+        claim.metadata.labels = None;
+    });
+    let plan = stripped.plan();
+    let metadata = &amendments(&plan)[0]["metadata"];
+    assert_eq!(
+        metadata["finalizers"],
+        json!(["kubernetes.io/pvc-protection", labels::CLAIM_FINALIZER])
+    );
+    assert_eq!(metadata["labels"][labels::ENGINE], "alice");
+    assert_eq!(metadata["resourceVersion"], "7");
+}
+
+fn sized(size: &str) -> World {
+    alive()
+        .class(&json!({ "storage": { "maxSize": "3Gi" } }))
+        .spec(&json!({ "storage": { "size": size } }))
+}
+
+#[test]
+fn a_volume_grows_upward_within_the_classes_bound_and_last_of_all() {
+    let plan = sized("2Gi").plan();
+    assert_eq!(
+        names(&plan),
+        [CHILDREN.as_slice(), &["AmendClaim"]].concat()
+    );
+    assert_eq!(
+        amendments(&plan)[0],
+        &json!({ "metadata": { "resourceVersion": "7" }, "spec": { "resources": { "requests": { "storage": "2Gi" } } } })
+    );
+    for size in ["1Gi", "1024Mi", "512Mi", "4Gi"] {
+        assert_eq!(names(&sized(size).plan()), CHILDREN, "{size}");
+    }
+}
+
+#[test]
+fn a_volume_that_is_not_bound_does_not_grow_for_the_api_server_would_refuse_it() {
+    assert_eq!(names(&sized("2Gi").claim_phase("Pending").plan()), CHILDREN);
+}
+
+#[test]
+fn a_record_is_amended_before_and_apart_from_a_growth() {
+    let mut world = sized("2Gi").running();
+    let first = world.plan();
+    assert_eq!((amendments(&first).len(), first.again), (1, true));
+    assert_eq!(amendments(&first)[0].get("spec"), None);
+    first
+        .steps
+        .iter()
+        .for_each(|step| carry_out(&mut world, step));
+    let second = world.plan();
+    assert_eq!((amendments(&second).len(), second.again), (1, false));
+    assert_eq!(
+        amendments(&second)[0]["spec"]["resources"]["requests"]["storage"],
+        "2Gi"
+    );
+}
+
+#[test]
+fn an_api_key_is_made_mended_or_left_alone() {
+    let with = |secret| {
+        let mut world = alive();
+        world.0.api_key = secret;
+        names(&world.plan())
+            .into_iter()
+            .find(|name| name.ends_with("ApiKey"))
+    };
+    let ours = |key_hash: Option<&str>, hashes: &str| ApiKeySecret::Ours {
+        key_hash: key_hash.map(str::to_owned),
+        hashes: hashes.to_owned(),
+    };
+    assert_eq!(with(ApiKeySecret::Absent), Some("MintApiKey"));
+    assert_eq!(with(ours(None, "ab")), Some("MintApiKey"));
+    assert_eq!(with(ours(Some("ab"), "cd")), Some("MendApiKey"));
+    assert_eq!(with(ours(Some("ab"), "ab")), None);
+    assert_eq!(with(ApiKeySecret::Foreign), None);
+    assert_eq!(with(ApiKeySecret::Former), None);
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Claim {
+    Absent,
+    Bound,
+    Pending,
+    Lost,
+    Unrecorded,
+    Foreign,
+    Terminating,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Key {
+    Absent,
+    Present,
+    Unheld,
+    Malformed,
+    Foreign,
+    Terminating,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pod {
+    None,
+    Ready,
+    Refused,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Case {
+    claim: Claim,
+    key: Key,
+    pod: Pod,
+    had_storage: bool,
+    resolved: bool,
+    suspended: bool,
+}
+
+fn cases() -> Vec<Case> {
+    let mut all = Vec::new();
+    for claim in [
+        Claim::Absent,
+        Claim::Bound,
+        Claim::Pending,
+        Claim::Lost,
+        Claim::Unrecorded,
+        Claim::Foreign,
+        Claim::Terminating,
+    ] {
+        for key in [
+            Key::Absent,
+            Key::Present,
+            Key::Unheld,
+            Key::Malformed,
+            Key::Foreign,
+            Key::Terminating,
+        ] {
+            for pod in [Pod::None, Pod::Ready, Pod::Refused] {
+                for bits in 0..8 {
+                    let [had_storage, resolved, suspended] =
+                        [bits & 1 == 1, bits & 2 == 2, bits & 4 == 4];
+                    all.push(Case {
+                        claim,
+                        key,
+                        pod,
+                        had_storage,
+                        resolved,
+                        suspended,
+                    });
+                }
+            }
+        }
+    }
+    all
+}
+
+fn with_key(world: World, key_is: Key) -> World {
+    let KeySecret::Present {
+        kid,
+        database_id,
+        created_at,
+        ..
+    } = key_secret()
+    else {
+        unreachable!()
+    };
+    let present = |held, terminating| KeySecret::Present {
+        kid: kid.clone(),
+        database_id: database_id.clone(),
+        held,
+        terminating,
+        created_at,
+    };
+    match key_is {
+        Key::Absent => world.with_key_secret(KeySecret::Absent),
+        Key::Present => world.with_key(),
+        Key::Unheld => world.with_key_secret(present(false, false)),
+        Key::Malformed => world.with_key_secret(holding(Err(KeyError::Empty))),
+        Key::Terminating => world.with_key_secret(present(true, true)),
+        Key::Foreign => world.with_key_secret(KeySecret::Present {
+            kid: Ok(key(2).kid()),
+            database_id: Some("another".to_owned()),
+            held: true,
+            terminating: false,
+            created_at,
+        }),
+    }
+}
+
+fn with_claim(world: World, claim: Claim) -> World {
+    let deleted = Some(long_ago());
+    match claim {
+        Claim::Absent => world,
+        Claim::Bound => world.claimed(),
+        Claim::Pending => world.claimed().claim_phase("Pending"),
+        Claim::Lost => world.claimed().claim_phase("Lost"),
+        Claim::Unrecorded => world
+            .claimed()
+            .claim(|claim| claim.metadata.annotations = None),
+        Claim::Foreign => world.claimed_with(&Record {
+            user: "bob".to_owned(),
+            ..record()
+        }),
+        Claim::Terminating => world
+            .claimed()
+            .claim(|claim| claim.metadata.deletion_timestamp = deleted.map(|Time(at)| Time(at))),
+    }
+}
+
+fn build(case: Case) -> World {
+    let world = with_claim(with_key(world(), case.key), case.claim);
+    let world = match case.pod {
+        Pod::None => world,
+        Pod::Ready => world.running(),
+        Pod::Refused => world.ended(r#"{"reason":"BrainMissing","message":"there is none"}"#),
+    };
+    let world = if case.had_storage {
+        world.had_storage()
+    } else {
+        world
+    };
+    let world = if case.suspended {
+        world.suspended()
+    } else {
+        world
+    };
+    if case.resolved {
+        world
+    } else {
+        world.classes([])
+    }
+}
+
+/// What is made of every case.
+static OUTCOMES: LazyLock<Vec<(Case, Assessment, Plan)>> = LazyLock::new(|| {
+    let look = |case| {
+        let world = build(case);
+        let assessment = world.assess();
+        let plan = plan(&world.0, &assessment);
+        (case, assessment, plan)
+    };
+    cases().into_iter().map(look).collect()
+});
+
+#[test]
+fn a_key_is_made_only_where_there_is_no_claim_no_key_and_never_was_a_brain() {
+    for (case, _, plan) in &*OUTCOMES {
+        let minted = names(plan).contains(&"MintKey");
+        let unborn = case.claim == Claim::Absent && !case.had_storage && case.key == Key::Absent;
+        assert_eq!(minted, unborn && case.resolved, "{case:?}");
+    }
+}
+
+#[test]
+fn a_volume_is_claimed_only_for_a_key_that_was_read_back() {
+    for (case, _, plan) in &*OUTCOMES {
+        let claimed = names(plan).contains(&"Claim");
+        let born = case.claim == Claim::Absent
+            && !case.had_storage
+            && matches!(case.key, Key::Present | Key::Unheld);
+        assert_eq!(claimed, born && case.resolved, "{case:?}");
+    }
+}
+
+#[test]
+fn a_blocked_engine_builds_nothing_and_a_whole_one_everything() {
+    for (case, _, plan) in &*OUTCOMES {
+        let whole = matches!(case.claim, Claim::Bound | Claim::Pending)
+            && matches!(case.key, Key::Present | Key::Unheld);
+        if whole && case.resolved {
+            assert!(names(plan).ends_with(&CHILDREN), "{case:?}");
+            assert_eq!(
+                names(plan).contains(&"HoldKey"),
+                case.key == Key::Unheld,
+                "{case:?}"
+            );
+            let replicas = &child(plan, ChildKind::StatefulSet).unwrap()["spec"]["replicas"];
+            assert_eq!(replicas, i32::from(!case.suspended), "{case:?}");
+        } else {
+            let others: Vec<_> = names(plan)
+                .into_iter()
+                .filter(|name| !matches!(*name, "MintKey" | "Claim"))
+                .collect();
+            assert!(others.is_empty(), "{case:?}: {others:?}");
+        }
+    }
+}
+
+#[test]
+fn a_blocked_engine_is_never_called_anything_but_blocked() {
+    use crate::user_engine::assess::Severity;
+    for (case, assessment, _) in &*OUTCOMES {
+        let all = [
+            &assessment.class,
+            &assessment.storage,
+            &assessment.key,
+            &assessment.engine,
+        ];
+        let blocked = all
+            .iter()
+            .any(|finding| finding.severity == Severity::Blocked);
+        assert_eq!(
+            assessment.ready().severity == Severity::Blocked,
+            blocked,
+            "{case:?}: {:?}",
+            assessment.ready()
+        );
+        assert_eq!(
+            assessment.ready().holds(),
+            all.iter().all(|finding| finding.holds()),
+            "{case:?}"
+        );
+    }
+}
+
+#[test]
+fn nothing_is_planned_twice_when_nothing_is_left_to_do() {
+    let mut world = crash_after(usize::MAX).running();
+    world
+        .plan()
+        .steps
+        .iter()
+        .for_each(|step| carry_out(&mut world, step));
+    let plan = world.plan();
+    assert_eq!(names(&plan), CHILDREN);
+    for step in &plan.steps {
+        let Step::Apply(child) = step else {
+            panic!("{step:?}")
+        };
+        assert!(covers(
+            &serde_json::to_value(&world.0.children[&child.id]).unwrap(),
+            &child.object
+        ));
+    }
+}
