@@ -1,1 +1,19 @@
 //! Behaviours of the whole on a real cluster, one a file.
+//!
+//! The modules whose name begins with `alone_` disturb everybody else and run after them, one at a time.
+
+mod adopts_retained_brains;
+mod alone_outlives_the_operator;
+mod blocks_on_key_trouble;
+mod blocks_on_volume_trouble;
+mod converges;
+mod creates_engines;
+mod deletes_engines;
+mod follows_classes;
+mod grows_volumes;
+mod holds_little_power;
+mod isolates_engines;
+mod keeps_secrets;
+mod leaves_strangers_alone;
+mod refuses_invalid_objects;
+mod suspends_and_resumes;

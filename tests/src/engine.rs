@@ -40,7 +40,13 @@ pub async fn class(client: &kube::Client, name: &str, changes: Value) -> anyhow:
         },
     });
     merge(&mut object["spec"], changes);
-    classes.patch(name, &PatchParams::apply("e2e").force(), &Patch::Apply(&object)).await?;
+    classes
+        .patch(
+            name,
+            &PatchParams::apply("e2e").force(),
+            &Patch::Apply(&object),
+        )
+        .await?;
     Ok(())
 }
 
@@ -69,7 +75,10 @@ impl Engine {
     pub async fn create(namespace: &Namespace, object: Value) -> anyhow::Result<Self> {
         class(&namespace.client, CLASS, json!({})).await?;
         let created: UserEngine = namespace.create_object(object).await?;
-        Ok(Self { name: created.name_any(), namespace: namespace.clone() })
+        Ok(Self {
+            name: created.name_any(),
+            namespace: namespace.clone(),
+        })
     }
 
     /// Creates an engine of the test class and waits until it serves.
@@ -86,43 +95,67 @@ impl Engine {
 
     /// Merges into the spec.
     pub async fn change(&self, spec: Value) -> anyhow::Result<()> {
-        self.namespace.merge::<UserEngine>(&self.name, json!({ "spec": spec })).await?;
+        self.namespace
+            .merge::<UserEngine>(&self.name, json!({ "spec": spec }))
+            .await?;
         Ok(())
     }
 
     /// Waits for a phase that speaks of the current spec.
     pub async fn wait_phase(&self, phase: Phase) -> anyhow::Result<UserEngine> {
-        eventually(&format!("{} to be {}", self.name, phase.as_str()), PATIENCE, || async {
-            let engine = self.get().await?;
-            let status = engine.status.clone().unwrap_or_default();
-            let current = status.observed_generation == engine.metadata.generation;
-            ensure!(current && status.phase == Some(phase), "{:?}, {}", status.phase, summary(&engine));
-            Ok(Some(engine))
-        })
+        eventually(
+            &format!("{} to be {}", self.name, phase.as_str()),
+            PATIENCE,
+            || async {
+                let engine = self.get().await?;
+                let status = engine.status.clone().unwrap_or_default();
+                let current = status.observed_generation == engine.metadata.generation;
+                ensure!(
+                    current && status.phase == Some(phase),
+                    "{:?}, {}",
+                    status.phase,
+                    summary(&engine)
+                );
+                Ok(Some(engine))
+            },
+        )
         .await
     }
 
     /// Waits until a condition has this reason, and gives the condition.
     pub async fn wait_reason(&self, kind: &str, reason: &str) -> anyhow::Result<Condition> {
-        eventually(&format!("{} of {} to be {reason}", kind, self.name), PATIENCE, || async {
-            let engine = self.get().await?;
-            let condition = condition(&engine, kind).with_context(|| format!("no condition {kind}"))?;
-            ensure!(condition.reason == reason, "{}", summary(&engine));
-            Ok(Some(condition))
-        })
+        eventually(
+            &format!("{} of {} to be {reason}", kind, self.name),
+            PATIENCE,
+            || async {
+                let engine = self.get().await?;
+                let condition =
+                    condition(&engine, kind).with_context(|| format!("no condition {kind}"))?;
+                ensure!(condition.reason == reason, "{}", summary(&engine));
+                Ok(Some(condition))
+            },
+        )
         .await
     }
 
     /// The pod, if there is one.
     pub async fn pod(&self) -> anyhow::Result<Option<Pod>> {
-        Ok(self.namespace.api().get_opt(&format!("{}-0", self.name)).await?)
+        Ok(self
+            .namespace
+            .api()
+            .get_opt(&format!("{}-0", self.name))
+            .await?)
     }
 
     /// Deletes the pod at once, and waits until another one serves.
     pub async fn replace_pod(&self) -> anyhow::Result<()> {
         let pods: Api<Pod> = self.namespace.api();
         let before = self.pod().await?.and_then(|pod| pod.uid());
-        pods.delete(&format!("{}-0", self.name), &DeleteParams::default().grace_period(0)).await?;
+        pods.delete(
+            &format!("{}-0", self.name),
+            &DeleteParams::default().grace_period(0),
+        )
+        .await?;
         eventually("another pod to be Ready", PATIENCE, || async {
             let pod = self.pod().await?;
             Ok(pod.filter(|pod| pod.uid() != before && is_ready(pod)))
@@ -136,7 +169,9 @@ impl Engine {
         let secrets: Api<Secret> = self.namespace.api();
         let secret = secrets.get(&format!("{}-api-key", self.name)).await?;
         let data = secret.data.context("the API-key Secret is empty")?;
-        Ok(String::from_utf8(data.get("key").context("no key in it")?.0.clone())?)
+        Ok(String::from_utf8(
+            data.get("key").context("no key in it")?.0.clone(),
+        )?)
     }
 
     /// Deletes the object and waits until it is gone.
@@ -151,22 +186,50 @@ impl Engine {
 
     /// The address of the API inside the cluster.
     pub fn url(&self, path: &str) -> String {
-        format!("http://{}.{}.svc.cluster.local{path}", self.name, self.namespace.name)
+        format!(
+            "http://{}.{}.svc.cluster.local{path}",
+            self.name, self.namespace.name
+        )
     }
 }
 
 /// The condition `Ready` of a pod.
 pub fn is_ready(pod: &Pod) -> bool {
-    let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
-    pod.metadata.deletion_timestamp.is_none() && conditions.into_iter().any(|c| c.type_ == "Ready" && c.status == "True")
+    let conditions = pod
+        .status
+        .iter()
+        .flat_map(|status| status.conditions.iter().flatten());
+    pod.metadata.deletion_timestamp.is_none()
+        && conditions
+            .into_iter()
+            .any(|c| c.type_ == "Ready" && c.status == "True")
 }
 
 /// One condition of an engine.
 pub fn condition(engine: &UserEngine, kind: &str) -> Option<Condition> {
-    engine.status.as_ref()?.conditions.iter().find(|condition| condition.type_ == kind).cloned()
+    engine
+        .status
+        .as_ref()?
+        .conditions
+        .iter()
+        .find(|condition| condition.type_ == kind)
+        .cloned()
 }
 
 fn summary(engine: &UserEngine) -> String {
     let conditions = engine.status.iter().flat_map(|status| &status.conditions);
-    conditions.map(|c| format!("{}={} {}: {}", c.type_, c.status, c.reason, c.message)).collect::<Vec<_>>().join("; ")
+    conditions
+        .map(|c| format!("{}={} {}: {}", c.type_, c.status, c.reason, c.message))
+        .collect::<Vec<_>>()
+        .join("; ")
+}
+
+/// What the engine says of itself on its internal port, through the API server's proxy.
+pub async fn inside(engine: &Engine) -> anyhow::Result<Value> {
+    let path = format!(
+        "/api/v1/namespaces/{}/pods/{}-0:9090/proxy/keys",
+        engine.namespace.name, engine.name
+    );
+    let request = http::Request::get(path).body(Vec::new())?;
+    Ok(engine.namespace.client.request(request).await?)
 }

@@ -1,11 +1,13 @@
 //! What the tests on a real cluster share: namespaces that come and go, engines, probes, and waiting.
 
+mod brain;
 mod engine;
 mod namespace;
 mod probe;
 mod wait;
 
-pub use engine::{Engine, class, engine};
+pub use brain::Brain;
+pub use engine::{Engine, class, condition, engine, inside, is_ready};
 pub use namespace::{Namespace, in_namespace};
 pub use probe::{Answer, Probe};
 pub use wait::{eventually, holds};

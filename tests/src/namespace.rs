@@ -33,11 +33,16 @@ where
     F: Future<Output = anyhow::Result<()>>,
 {
     let namespace = Namespace::create(test, &[]).await?;
-    let result = AssertUnwindSafe(body(namespace.clone())).catch_unwind().await;
+    let result = AssertUnwindSafe(body(namespace.clone()))
+        .catch_unwind()
+        .await;
     if !matches!(result, Ok(Ok(()))) {
         namespace.dump().await;
     }
-    #[expect(clippy::disallowed_methods, reason = "a switch for whoever debugs a test")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a switch for whoever debugs a test"
+    )]
     let keep = std::env::var_os("USERENGINE_KEEP").is_some();
     if !keep {
         namespace.delete().await?;
@@ -52,19 +57,31 @@ impl Namespace {
     /// Creates a namespace under the restricted Pod Security Standard, with these labels besides.
     pub async fn create(test: &str, labels: &[(&str, &str)]) -> anyhow::Result<Self> {
         let client = crate::client().await?;
-        let name = format!("e2e-{test}-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let name = format!(
+            "e2e-{test}-{}-{}",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        );
         let mut object: core::Namespace = serde_json::from_value(json!({
             "metadata": { "name": name, "labels": { "pod-security.kubernetes.io/enforce": "restricted" } }
         }))?;
-        object.labels_mut().extend(labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        Api::<core::Namespace>::all(client.clone()).create(&PostParams::default(), &object).await?;
+        object.labels_mut().extend(
+            labels
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+        );
+        Api::<core::Namespace>::all(client.clone())
+            .create(&PostParams::default(), &object)
+            .await?;
         Ok(Self { name, client })
     }
 
     /// Deletes the namespace, without waiting for it to be gone.
     pub async fn delete(&self) -> anyhow::Result<()> {
         let all: Api<core::Namespace> = Api::all(self.client.clone());
-        all.delete(&self.name, &DeleteParams::default()).await.context("failed to delete the namespace")?;
+        all.delete(&self.name, &DeleteParams::default())
+            .await
+            .context("failed to delete the namespace")?;
         Ok(())
     }
 
@@ -76,7 +93,11 @@ impl Namespace {
     /// Creates an object from JSON.
     pub async fn create_object<K>(&self, object: Value) -> anyhow::Result<K>
     where
-        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Debug + Serialize + DeserializeOwned,
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+            + Clone
+            + Debug
+            + Serialize
+            + DeserializeOwned,
     {
         let object: K = serde_json::from_value(object)?;
         Ok(self.api().create(&PostParams::default(), &object).await?)
@@ -85,22 +106,45 @@ impl Namespace {
     /// Merges a patch into an object.
     pub async fn merge<K>(&self, name: &str, patch: Value) -> anyhow::Result<K>
     where
-        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Debug + DeserializeOwned,
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+            + Clone
+            + Debug
+            + DeserializeOwned,
     {
-        Ok(self.api().patch(name, &PatchParams::default(), &Patch::Merge(patch)).await?)
+        Ok(self
+            .api()
+            .patch(name, &PatchParams::default(), &Patch::Merge(patch))
+            .await?)
     }
 
     /// Prints what a person would look at first. Never a Secret's content.
     async fn dump(&self) {
         for arguments in [
-            vec!["get", "userengines,statefulsets,pods,pvc,services,networkpolicies", "-o", "wide"],
+            vec![
+                "get",
+                "userengines,statefulsets,pods,pvc,services,networkpolicies",
+                "-o",
+                "wide",
+            ],
             vec!["describe", "userengines"],
             vec!["describe", "pods"],
             vec!["get", "events", "--sort-by=.lastTimestamp"],
-            vec!["logs", "--prefix", "--tail=40", "-l", "app.kubernetes.io/name=userengine"],
+            vec![
+                "logs",
+                "--prefix",
+                "--tail=40",
+                "-l",
+                "app.kubernetes.io/name=userengine",
+            ],
         ] {
-            let output = tokio::process::Command::new("kubectl").args(["-n", &self.name]).args(&arguments).output().await;
-            let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+            let output = tokio::process::Command::new("kubectl")
+                .args(["-n", &self.name])
+                .args(&arguments)
+                .output()
+                .await;
+            let text = output
+                .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+                .unwrap_or_default();
             eprintln!("---- kubectl {}\n{text}", arguments.join(" "));
         }
     }

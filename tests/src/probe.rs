@@ -56,7 +56,13 @@ impl Probe {
     }
 
     /// Starts a probe pod with labels, volumes and where they are mounted.
-    pub async fn start_with(namespace: &Namespace, name: &str, labels: Value, volumes: Value, mounts: Value) -> anyhow::Result<Self> {
+    pub async fn start_with(
+        namespace: &Namespace,
+        name: &str,
+        labels: Value,
+        volumes: Value,
+        mounts: Value,
+    ) -> anyhow::Result<Self> {
         let _: Pod = namespace
             .create_object(json!({
                 "apiVersion": "v1",
@@ -74,8 +80,15 @@ impl Probe {
             }))
             .await?;
         let pods: Api<Pod> = namespace.api();
-        eventually("the probe to run", 60, || async { Ok(pods.get_opt(name).await?.filter(is_ready)) }).await?;
-        Ok(Self { pod: name.to_owned(), container: "probe".to_owned(), namespace: namespace.clone() })
+        eventually("the probe to run", 60, || async {
+            Ok(pods.get_opt(name).await?.filter(is_ready))
+        })
+        .await?;
+        Ok(Self {
+            pod: name.to_owned(),
+            container: "probe".to_owned(),
+            namespace: namespace.clone(),
+        })
     }
 
     /// Starts a probe inside the network of a running pod, as an ephemeral container.
@@ -85,26 +98,60 @@ impl Probe {
             "name": container, "image": PROBE_IMAGE, "args": ["sleep"], "securityContext": security(),
         }] } });
         let pods: Api<Pod> = namespace.api();
-        pods.patch_subresource("ephemeralcontainers", pod, &Default::default(), &kube::api::Patch::Strategic(patch)).await?;
+        pods.patch_subresource(
+            "ephemeralcontainers",
+            pod,
+            &Default::default(),
+            &kube::api::Patch::Strategic(patch),
+        )
+        .await?;
         eventually("the probe inside the pod to run", 60, || async {
-            let statuses = pods.get(pod).await?.status.and_then(|status| status.ephemeral_container_statuses).unwrap_or_default();
-            let running = |s: &k8s_openapi::api::core::v1::ContainerStatus| s.name == container && s.state.as_ref().is_some_and(|s| s.running.is_some());
+            let statuses = pods
+                .get(pod)
+                .await?
+                .status
+                .and_then(|status| status.ephemeral_container_statuses)
+                .unwrap_or_default();
+            let running = |s: &k8s_openapi::api::core::v1::ContainerStatus| {
+                s.name == container && s.state.as_ref().is_some_and(|s| s.running.is_some())
+            };
             Ok(statuses.iter().any(running).then_some(()))
         })
         .await?;
-        Ok(Self { pod: pod.to_owned(), container, namespace: namespace.clone() })
+        Ok(Self {
+            pod: pod.to_owned(),
+            container,
+            namespace: namespace.clone(),
+        })
     }
 
     /// Runs one command of the probe.
     pub async fn run(&self, arguments: &[&str]) -> anyhow::Result<Answer> {
         let pods: Api<Pod> = self.namespace.api();
-        let command: Vec<_> = ["/probe"].iter().chain(arguments).map(|part| (*part).to_owned()).collect();
-        let parameters = AttachParams::default().container(&self.container).stderr(false);
+        let command: Vec<_> = ["/probe"]
+            .iter()
+            .chain(arguments)
+            .map(|part| (*part).to_owned())
+            .collect();
+        let parameters = AttachParams::default()
+            .container(&self.container)
+            .stderr(false);
         let mut process = pods.exec(&self.pod, command, &parameters).await?;
         let mut text = String::new();
-        process.stdout().context("no output")?.read_to_string(&mut text).await?;
-        let status = process.take_status().context("no status")?.await.context("the probe was cut off")?;
-        Ok(Answer { text, success: status.status.as_deref() == Some("Success") })
+        process
+            .stdout()
+            .context("no output")?
+            .read_to_string(&mut text)
+            .await?;
+        let status = process
+            .take_status()
+            .context("no status")?
+            .await
+            .context("the probe was cut off")?;
+        Ok(Answer {
+            text,
+            success: status.status.as_deref() == Some("Success"),
+        })
     }
 
     /// `GET` with an API key; `None`: without.
@@ -116,12 +163,19 @@ impl Probe {
         }
         arguments.push(url);
         let answer = self.run(&arguments).await?;
-        ensure!(answer.status().is_some(), "no answer from {url}: {}", answer.text);
+        ensure!(
+            answer.status().is_some(),
+            "no answer from {url}: {}",
+            answer.text
+        );
         Ok(answer)
     }
 
     /// Whether a TCP connection can be opened.
     pub async fn can_dial(&self, address: &str) -> anyhow::Result<bool> {
-        Ok(self.run(&["dial", "tcp", address, "--timeout", "2s"]).await?.success)
+        Ok(self
+            .run(&["dial", "tcp", address, "--timeout", "2s"])
+            .await?
+            .success)
     }
 }

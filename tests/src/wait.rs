@@ -8,7 +8,11 @@ use anyhow::bail;
 const STEP: Duration = Duration::from_millis(150);
 
 /// Looks until `look` gives something; after `seconds`, fails with what it said last.
-pub async fn eventually<T, F>(what: &str, seconds: u64, mut look: impl FnMut() -> F) -> anyhow::Result<T>
+pub async fn eventually<T, F>(
+    what: &str,
+    seconds: u64,
+    mut look: impl FnMut() -> F,
+) -> anyhow::Result<T>
 where
     F: Future<Output = anyhow::Result<Option<T>>>,
 {

@@ -1,0 +1,36 @@
+# Every command says what it is doing and how long that usually takes. The first four are for users of the repository.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help demo test down lint unit e2e bench faults generate images
+
+help: ## what there is to run
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## shows the main job on a real cluster (15 minutes the first time, then 2)
+	@tests/demo.sh
+
+test: lint unit e2e ## everything that must hold (under 45 minutes the first time, then under 15)
+
+down: ## ends the clusters that demo, test and bench left running
+	@tests/cluster/run down --all
+
+lint: ## formatting, clippy, licences and advisories, Go vet
+	@build/lint.sh
+
+unit: ## tests that need no cluster
+	@build/unit.sh
+
+e2e: ## behaviours on a real cluster
+	@tests/e2e.sh
+
+bench: ## the comparisons of docs/benchmarks.md (about 15 minutes)
+	@tests/bench.sh
+
+faults: ## the long fault campaigns
+	@echo "There is no campaign yet beyond what 'make test' runs."
+
+generate: ## files that are made from code: definitions, OpenAPI, query data
+	@build/generate.sh
+
+images: ## both images, as docker archives in dist/
+	@build/images.sh dist

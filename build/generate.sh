@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# Writes every file that is made from code. The tests fail when one is out of date.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+cargo run --quiet -p userengine-api --features kinds --example generate
+engine/prepare.sh
+cargo run --quiet -p userengine-engine -- openapi > engine/openapi.json

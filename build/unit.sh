@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Tests that need no cluster.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+step() { printf '\033[1m==> %s\033[0m\n' "$*" >&2; }
+
+step "kinds, operator, engine and documents (about 8 minutes the first time on 2 cores)"
+cargo test --locked --quiet -p userengine-api --all-features
+cargo test --locked --quiet -p userengine-operator
+cargo test --locked --quiet -p userengine-engine
+cargo test --locked --quiet -p userengine-e2e --lib --test documents

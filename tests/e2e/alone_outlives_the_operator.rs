@@ -1,0 +1,148 @@
+//! The operator is not needed for engines to serve, and its absence loses nothing.
+
+use anyhow::Context as _;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
+use kube::{Api, ResourceExt};
+use serde_json::json;
+use tokio::process::Command;
+use userengine_api::UserEngine;
+use userengine_api::status::Phase;
+use userengine_e2e::{Engine, SYSTEM, eventually, holds, in_namespace, is_ready};
+
+const SELECTOR: &str = "app.kubernetes.io/name=userengine-operator";
+
+async fn wait_for_operator(client: &kube::Client) -> anyhow::Result<()> {
+    let pods: Api<Pod> = Api::namespaced(client.clone(), SYSTEM);
+    eventually("the operator to be ready", 60, || async {
+        let all = pods.list(&ListParams::default().labels(SELECTOR)).await?;
+        Ok((all.items.len() == 1 && all.items.iter().all(is_ready)).then_some(()))
+    })
+    .await
+}
+
+#[tokio::test]
+async fn alone_a_restarted_operator_writes_nothing_that_is_not_needed() -> anyhow::Result<()> {
+    in_namespace("restart", |namespace| async move {
+        let engine = Engine::ready(&namespace, "alice", "alice").await?;
+        eventually("the version", 30, || async {
+            Ok(engine.get().await?.status.and_then(|s| s.engine?.version))
+        })
+        .await?;
+        let before = engine.get().await?.resource_version();
+        let set = |namespace: &userengine_e2e::Namespace| {
+            namespace.api::<k8s_openapi::api::apps::v1::StatefulSet>()
+        };
+        let set_before = set(&namespace).get("alice").await?.resource_version();
+        let operators: Api<Pod> = Api::namespaced(namespace.client.clone(), SYSTEM);
+        operators
+            .delete_collection(
+                &DeleteParams::default().grace_period(0),
+                &ListParams::default().labels(SELECTOR),
+            )
+            .await?;
+        wait_for_operator(&namespace.client).await?;
+        holds(
+            "a restarted operator leaves a converged engine alone",
+            5,
+            || async {
+                Ok(engine.get().await?.resource_version() == before
+                    && set(&namespace).get("alice").await?.resource_version() == set_before)
+            },
+        )
+        .await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn alone_what_happened_while_the_operator_was_away_is_made_good() -> anyhow::Result<()> {
+    in_namespace("absent", |namespace| async move {
+        let engine = Engine::ready(&namespace, "alice", "alice").await?;
+        let operators: Api<Deployment> = Api::namespaced(namespace.client.clone(), SYSTEM);
+        let scale = |replicas: i32| {
+            let operators = operators.clone();
+            async move {
+                let patch = Patch::Merge(json!({ "spec": { "replicas": replicas } }));
+                operators
+                    .patch("userengine", &PatchParams::default(), &patch)
+                    .await
+            }
+        };
+        scale(0).await?;
+        engine.change(json!({ "suspended": true })).await?;
+        namespace
+            .api::<k8s_openapi::api::core::v1::Service>()
+            .delete("alice", &DeleteParams::default())
+            .await?;
+        engine.replace_pod().await?;
+        scale(1).await?;
+        wait_for_operator(&namespace.client).await?;
+        engine.wait_phase(Phase::Suspended).await?;
+        eventually("the Service to be back", 30, || async {
+            Ok(namespace
+                .api::<k8s_openapi::api::core::v1::Service>()
+                .get_opt("alice")
+                .await?
+                .map(drop))
+        })
+        .await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn alone_uninstalling_the_chart_keeps_definitions_and_engines() -> anyhow::Result<()> {
+    in_namespace("uninstall", |namespace| async move {
+        let engine = Engine::ready(&namespace, "alice", "alice").await?;
+        let pod = engine.pod().await?.and_then(|pod| pod.uid());
+        helm(&["uninstall", "userengine", "--namespace", SYSTEM, "--wait"]).await?;
+        let definitions: Api<CustomResourceDefinition> = Api::all(namespace.client.clone());
+        for name in ["userengines.userengine.dev", "engineclasses.userengine.dev"] {
+            let kept = definitions
+                .get(name)
+                .await
+                .context("a definition went away with the chart")?;
+            assert!(kept.metadata.deletion_timestamp.is_none());
+        }
+        assert_eq!(
+            engine.pod().await?.and_then(|pod| pod.uid()),
+            pod,
+            "the engine was disturbed"
+        );
+        let chart = concat!(env!("CARGO_MANIFEST_DIR"), "/../charts/userengine");
+        helm(&[
+            "install",
+            "userengine",
+            chart,
+            "--namespace",
+            SYSTEM,
+            "--wait",
+            "--timeout",
+            "120s",
+            "--take-ownership",
+        ])
+        .await?;
+        namespace.api::<UserEngine>().get("alice").await?;
+        engine.change(json!({ "suspended": true })).await?;
+        engine.wait_phase(Phase::Suspended).await?;
+        Ok(())
+    })
+    .await
+}
+
+async fn helm(arguments: &[&str]) -> anyhow::Result<()> {
+    let output = Command::new("helm")
+        .args(arguments)
+        .output()
+        .await
+        .context("failed to run helm")?;
+    anyhow::ensure!(
+        output.status.success(),
+        "helm {arguments:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(())
+}

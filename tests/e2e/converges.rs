@@ -1,0 +1,197 @@
+use std::fmt::Debug;
+
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service, ServiceAccount};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use kube::api::DeleteParams;
+use kube::core::Resource;
+use kube::{Api, ResourceExt};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use userengine_api::status::Phase;
+use userengine_e2e::{Engine, Namespace, eventually, in_namespace};
+
+#[tokio::test]
+async fn every_deleted_child_comes_back() -> anyhow::Result<()> {
+    in_namespace("deleted", |namespace| async move {
+        let engine = Engine::ready(&namespace, "alice", "alice").await?;
+        comes_back::<NetworkPolicy>(&namespace, "alice").await?;
+        comes_back::<ServiceAccount>(&namespace, "alice").await?;
+        comes_back::<ConfigMap>(&namespace, "alice").await?;
+        comes_back::<Service>(&namespace, "alice").await?;
+        comes_back::<Service>(&namespace, "alice-headless").await?;
+        comes_back::<StatefulSet>(&namespace, "alice").await?;
+        engine.wait_phase(Phase::Ready).await?;
+        Ok(())
+    })
+    .await
+}
+
+async fn comes_back<K>(namespace: &Namespace, name: &str) -> anyhow::Result<()>
+where
+    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+        + Clone
+        + Debug
+        + DeserializeOwned,
+{
+    let api: Api<K> = namespace.api();
+    let before = api.get(name).await?.uid();
+    api.delete(name, &DeleteParams::default()).await?;
+    eventually(
+        &format!("{} {name} to come back", K::kind(&())),
+        30,
+        || async {
+            let now = api
+                .get_opt(name)
+                .await?
+                .filter(|now| now.meta().deletion_timestamp.is_none());
+            Ok(now.filter(|now| now.uid() != before).map(drop))
+        },
+    )
+    .await
+}
+
+#[tokio::test]
+async fn every_edited_child_is_put_right() -> anyhow::Result<()> {
+    in_namespace("edited", |namespace| async move {
+        let engine = Engine::ready(&namespace, "alice", "alice").await?;
+        put_right::<NetworkPolicy>(
+            &namespace,
+            "/spec/ingress",
+            json!({ "spec": { "ingress": [{}] } }),
+        )
+        .await?;
+        put_right::<NetworkPolicy>(
+            &namespace,
+            "/spec/policyTypes",
+            json!({ "spec": { "policyTypes": ["Ingress"] } }),
+        )
+        .await?;
+        put_right::<ServiceAccount>(
+            &namespace,
+            "/automountServiceAccountToken",
+            json!({ "automountServiceAccountToken": true }),
+        )
+        .await?;
+        put_right::<ConfigMap>(
+            &namespace,
+            "/data/brain",
+            json!({ "data": { "brain": "create" } }),
+        )
+        .await?;
+        put_right::<Service>(
+            &namespace,
+            "/spec/selector",
+            json!({ "spec": { "selector": { "app": "mine" } } }),
+        )
+        .await?;
+        put_right::<StatefulSet>(
+            &namespace,
+            "/spec/replicas",
+            json!({ "spec": { "replicas": 3 } }),
+        )
+        .await?;
+        let privileged =
+            json!({ "spec": { "template": { "spec": { "automountServiceAccountToken": true } } } });
+        put_right::<StatefulSet>(
+            &namespace,
+            "/spec/template/spec/automountServiceAccountToken",
+            privileged,
+        )
+        .await?;
+        put_right::<StatefulSet>(
+            &namespace,
+            "/metadata/labels/userengine.dev~1engine",
+            json!({ "metadata": { "labels": { "userengine.dev/engine": "bob" } } }),
+        )
+        .await?;
+        engine.wait_phase(Phase::Ready).await?;
+        Ok(())
+    })
+    .await
+}
+
+/// Changes a field of the child named `alice`, and waits until it is what it was.
+async fn put_right<K>(namespace: &Namespace, pointer: &str, edit: Value) -> anyhow::Result<()>
+where
+    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+        + Clone
+        + Debug
+        + DeserializeOwned
+        + Serialize,
+{
+    let field = |object: &K| -> anyhow::Result<Value> {
+        Ok(serde_json::to_value(object)?
+            .pointer(pointer)
+            .cloned()
+            .unwrap_or_default())
+    };
+    let before = field(&namespace.api::<K>().get("alice").await?)?;
+    let edited = field(&namespace.merge::<K>("alice", edit).await?)?;
+    assert_ne!(
+        edited,
+        before,
+        "the edit of {} {pointer} changed nothing",
+        K::kind(&())
+    );
+    eventually(
+        &format!("{} {pointer} to be put right", K::kind(&())),
+        30,
+        || async {
+            Ok((field(&namespace.api::<K>().get("alice").await?)? == before).then_some(()))
+        },
+    )
+    .await
+}
+
+#[tokio::test]
+async fn an_api_key_that_is_tampered_with_is_mended() -> anyhow::Result<()> {
+    in_namespace("apikey", |namespace| async move {
+        let engine = Engine::ready(&namespace, "alice", "alice").await?;
+        let key = engine.api_key().await?;
+        let hashes = |secret: Secret| {
+            secret
+                .data
+                .and_then(|mut data| data.remove("hashes"))
+                .map(|bytes| bytes.0)
+        };
+        let good = hashes(namespace.api::<Secret>().get("alice-api-key").await?);
+        namespace
+            .merge::<Secret>(
+                "alice-api-key",
+                json!({ "stringData": { "hashes": "0000" } }),
+            )
+            .await?;
+        // Secrets are not watched: a look at the engine is what finds it.
+        engine
+            .change(json!({ "suspended": false, "deletionPolicy": "Delete" }))
+            .await?;
+        eventually("the hashes to match the key again", 30, || async {
+            Ok(
+                (hashes(namespace.api::<Secret>().get("alice-api-key").await?) == good)
+                    .then_some(()),
+            )
+        })
+        .await?;
+        assert_eq!(
+            engine.api_key().await?,
+            key,
+            "the key itself was not to change"
+        );
+
+        namespace
+            .api::<Secret>()
+            .delete("alice-api-key", &DeleteParams::default())
+            .await?;
+        engine.change(json!({ "deletionPolicy": "Retain" })).await?;
+        let fresh = eventually("a new API key", 30, || async {
+            Ok(engine.api_key().await.ok())
+        })
+        .await?;
+        assert_ne!(fresh, key);
+        Ok(())
+    })
+    .await
+}

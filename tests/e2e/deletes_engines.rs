@@ -1,0 +1,154 @@
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::{
+    Namespace as CoreNamespace, PersistentVolumeClaim, Pod, Secret, Service,
+};
+use kube::api::{DeleteParams, ListParams};
+use kube::{Api, ResourceExt};
+use serde_json::json;
+use userengine_api::labels;
+use userengine_api::status::Phase;
+use userengine_e2e::{Engine, Namespace, eventually, in_namespace};
+
+/// Names of the encryption-key Secrets.
+async fn keys(namespace: &Namespace) -> anyhow::Result<Vec<String>> {
+    let all = namespace
+        .api::<Secret>()
+        .list(&ListParams::default())
+        .await?;
+    Ok(all
+        .iter()
+        .map(ResourceExt::name_any)
+        .filter(|name| name.contains("-key-"))
+        .collect())
+}
+
+async fn children_are_gone(namespace: &Namespace) -> anyhow::Result<()> {
+    eventually("the disposable children to be gone", 60, || async {
+        let pod = namespace.api::<Pod>().get_opt("alice-0").await?.is_none();
+        let set = namespace
+            .api::<StatefulSet>()
+            .get_opt("alice")
+            .await?
+            .is_none();
+        let service = namespace.api::<Service>().get_opt("alice").await?.is_none();
+        let api_key = namespace
+            .api::<Secret>()
+            .get_opt("alice-api-key")
+            .await?
+            .is_none();
+        Ok((pod && set && service && api_key).then_some(()))
+    })
+    .await
+}
+
+#[tokio::test]
+async fn retain_leaves_the_brain_and_its_key() -> anyhow::Result<()> {
+    in_namespace("retain", |namespace| async move {
+        let engine = Engine::ready(&namespace, "alice", "alice").await?;
+        let key = keys(&namespace).await?;
+        engine.delete().await?;
+        children_are_gone(&namespace).await?;
+        let claim = namespace
+            .api::<PersistentVolumeClaim>()
+            .get("alice-brain")
+            .await?;
+        assert!(claim.metadata.deletion_timestamp.is_none());
+        assert_eq!(keys(&namespace).await?, key);
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn delete_takes_the_brain_and_its_key() -> anyhow::Result<()> {
+    in_namespace("delete", |namespace| async move {
+        let mut object = userengine_e2e::engine("alice", "alice");
+        object["spec"]["deletionPolicy"] = json!("Delete");
+        let engine = Engine::create(&namespace, object).await?;
+        engine.wait_phase(Phase::Ready).await?;
+        engine.delete().await?;
+        children_are_gone(&namespace).await?;
+        eventually("brain and key to be gone", 60, || async {
+            let claim = namespace
+                .api::<PersistentVolumeClaim>()
+                .get_opt("alice-brain")
+                .await?;
+            Ok((claim.is_none() && keys(&namespace).await?.is_empty()).then_some(()))
+        })
+        .await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn an_engine_that_never_came_up_can_be_deleted() -> anyhow::Result<()> {
+    in_namespace("stillborn", |namespace| async move {
+        let mut object = userengine_e2e::engine("alice", "alice");
+        object["spec"]["className"] = json!("no-such-class");
+        let engine = Engine::create(&namespace, object).await?;
+        engine.wait_phase(Phase::Blocked).await?;
+        engine.delete().await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_retained_brain_whose_claim_is_deleted_is_let_go() -> anyhow::Result<()> {
+    in_namespace("discard", |namespace| async move {
+        let engine = Engine::ready(&namespace, "alice", "alice").await?;
+        engine.delete().await?;
+        children_are_gone(&namespace).await?;
+        namespace
+            .api::<PersistentVolumeClaim>()
+            .delete("alice-brain", &DeleteParams::default())
+            .await?;
+        eventually("the claim to be gone", 60, || async {
+            Ok(namespace
+                .api::<PersistentVolumeClaim>()
+                .get_opt("alice-brain")
+                .await?
+                .is_none()
+                .then_some(()))
+        })
+        .await?;
+        for name in keys(&namespace).await? {
+            let secret = namespace.api::<Secret>().get(&name).await?;
+            assert!(
+                !secret
+                    .finalizers()
+                    .iter()
+                    .any(|name| name == labels::KEY_FINALIZER),
+                "{name} is still held"
+            );
+        }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_namespace_with_engines_and_retained_brains_ends() -> anyhow::Result<()> {
+    let namespace = Namespace::create("ending", &[]).await?;
+    let gone = Engine::ready(&namespace, "gone", "gone").await?;
+    Engine::ready(&namespace, "alice", "alice").await?;
+    gone.delete().await?;
+    namespace.delete().await?;
+    let all: Api<CoreNamespace> = Api::all(namespace.client.clone());
+    eventually("the namespace to be gone", 90, || async {
+        let Some(left) = all.get_opt(&namespace.name).await? else {
+            return Ok(Some(()));
+        };
+        let conditions = left
+            .status
+            .and_then(|status| status.conditions)
+            .unwrap_or_default();
+        anyhow::bail!(
+            "{:?}",
+            conditions
+                .into_iter()
+                .filter_map(|c| c.message)
+                .collect::<Vec<_>>()
+        )
+    })
+    .await
+}

@@ -1,0 +1,74 @@
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret, Service};
+use kube::ResourceExt;
+use kube::api::DeleteParams;
+use serde_json::json;
+use userengine_api::status::Phase;
+use userengine_e2e::{Engine, condition, in_namespace};
+
+#[tokio::test]
+async fn a_child_that_somebody_else_owns_is_not_taken() -> anyhow::Result<()> {
+    in_namespace("strangers", |namespace| async move {
+        let service =
+            json!({ "metadata": { "name": "alice" }, "spec": { "ports": [{ "port": 1 }] } });
+        let theirs: Service = namespace.create_object(service).await?;
+        let engine = Engine::create(&namespace, userengine_e2e::engine("alice", "alice")).await?;
+        let seen = engine.wait_phase(Phase::Blocked).await?;
+        let ready = condition(&seen, "Ready")
+            .map(|condition| (condition.reason, condition.message))
+            .unwrap_or_default();
+        assert_eq!(ready.0, "ChildNotOurs");
+        assert!(ready.1.contains("Service 'alice'"), "{}", ready.1);
+        let now = namespace.api::<Service>().get("alice").await?;
+        assert_eq!(
+            now.resource_version(),
+            theirs.resource_version(),
+            "it was touched"
+        );
+        // Once it is out of the way, the engine comes up.
+        namespace
+            .api::<Service>()
+            .delete("alice", &DeleteParams::default())
+            .await?;
+        engine.wait_phase(Phase::Ready).await?;
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn an_api_key_secret_that_somebody_else_made_is_not_taken() -> anyhow::Result<()> {
+    in_namespace("strangekey", |namespace| async move {
+        let secret =
+            json!({ "metadata": { "name": "alice-api-key" }, "stringData": { "key": "theirs" } });
+        let theirs: Secret = namespace.create_object(secret).await?;
+        let engine = Engine::create(&namespace, userengine_e2e::engine("alice", "alice")).await?;
+        engine.wait_reason("Ready", "ChildNotOurs").await?;
+        let now = namespace.api::<Secret>().get("alice-api-key").await?;
+        assert_eq!(
+            now.resource_version(),
+            theirs.resource_version(),
+            "it was touched"
+        );
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_volume_that_was_there_first_counts_as_data_and_gets_no_key() -> anyhow::Result<()> {
+    in_namespace("found", |namespace| async move {
+        let claim = json!({
+            "metadata": { "name": "alice-brain" },
+            "spec": { "accessModes": ["ReadWriteOncePod"], "resources": { "requests": { "storage": "64Mi" } } },
+        });
+        let _: PersistentVolumeClaim = namespace.create_object(claim).await?;
+        let engine = Engine::create(&namespace, userengine_e2e::engine("alice", "alice")).await?;
+        let condition = engine.wait_reason("Ready", "KeyUnknown").await?;
+        assert!(condition.message.contains("Adopt a volume"), "{}", condition.message);
+        let secrets = namespace.api::<Secret>().list(&Default::default()).await?;
+        assert!(secrets.items.is_empty(), "a key was made for a volume that may hold a brain");
+        assert!(engine.pod().await?.is_none());
+        Ok(())
+    })
+    .await
+}

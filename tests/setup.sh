@@ -1,0 +1,57 @@
+# Sourced by the demo, the tests and the benchmarks: a cluster with the operator installed.
+#
+#   . tests/setup.sh NAME     sets KUBECONFIG and PATH (kubectl, helm); OWN_CLUSTER is 1 if we made the cluster
+#
+# With KUBECONFIG set that cluster is used as it is: images must be there already (USERENGINE_IMAGES=loaded)
+# or in a registry that it can pull from, and what needs a cluster of our own is left out.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+CLUSTER=${1:?usage: . tests/setup.sh CLUSTER}
+DIST=${USERENGINE_DIST:-${XDG_CACHE_HOME:-$HOME/.cache}/userengine/images}
+SYSTEM=userengine-system
+
+step() { printf '\033[1m==> [%3ds] %s\033[0m\n' "$SECONDS" "$*" >&2; }
+
+explain() {
+  step "failed. To look around: export KUBECONFIG=$KUBECONFIG; kubectl get ue,pods -A"
+  if [ "$OWN_CLUSTER" = 1 ]; then
+    local folder
+    folder=$(mktemp -d "${TMPDIR:-/tmp}/userengine-$CLUSTER.XXXXXX")
+    tests/cluster/run collect --name "$CLUSTER" "$folder" >/dev/null 2>&1 || true
+    step "logs and state of the cluster are in $folder"
+  fi
+}
+
+own_cluster() {
+  step "cluster '$CLUSTER' (the first time builds Kubernetes from source: about 5 minutes on 2 cores; later 20 seconds)"
+  tests/cluster/run up --name "$CLUSTER"
+  KUBECONFIG=$(tests/cluster/run kubeconfig --name "$CLUSTER")
+  PATH=$(tests/cluster/run bin --name "$CLUSTER"):$PATH
+  export KUBECONFIG PATH
+  build/images.sh "$DIST"
+  step "loading the images into the cluster"
+  tests/cluster/run load --name "$CLUSTER" "$DIST/operator.tar" "$DIST/engine.tar" >/dev/null
+}
+
+install_operator() {
+  step "installing the operator with helm"
+  kubectl create namespace "$SYSTEM" --dry-run=client -o yaml | kubectl apply -f - >/dev/null
+  kubectl label namespace "$SYSTEM" --overwrite pod-security.kubernetes.io/enforce=restricted >/dev/null
+  # The annotation restarts the operator when its image was built anew under the same tag.
+  helm upgrade --install userengine charts/userengine --namespace "$SYSTEM" --wait --timeout 120s \
+    --set-string "podAnnotations.build=$(cat "$DIST/stamp" 2>/dev/null || echo none)" >/dev/null
+}
+
+if [ -n "${KUBECONFIG:-}" ] && [ "${USERENGINE_OWN_CLUSTER:-}" != 1 ]; then
+  OWN_CLUSTER=0
+  step "using the cluster of KUBECONFIG=$KUBECONFIG"
+  for tool in kubectl helm; do
+    command -v "$tool" >/dev/null || { echo "$tool is missing: install it, or unset KUBECONFIG to use a cluster of our own" >&2; exit 1; }
+  done
+else
+  OWN_CLUSTER=1
+  export USERENGINE_OWN_CLUSTER=1
+  own_cluster
+fi
+install_operator
