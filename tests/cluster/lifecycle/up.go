@@ -85,34 +85,7 @@ func writeConfiguration(_ context.Context, c layout.Cluster) error {
 	if err := parts.WriteFiles(c); err != nil {
 		return err
 	}
-	return linkPlugins(c)
-}
-
-// linkPlugins fills the cluster's own folder of CNI plugins: the runtime looks
-// in one folder only, and one of the plugins is ours.
-func linkPlugins(c layout.Cluster) error {
-	folder := c.File("cni", "bin")
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		return err
-	}
-	built, err := BuildFolder()
-	if err != nil {
-		return err
-	}
-	plugins := []string{filepath.Join(built, "cni", "policy-gate")}
-	for _, name := range []string{"ptp", "host-local", "portmap", "loopback"} {
-		plugins = append(plugins, filepath.Join(pluginFolder(), name))
-	}
-	for _, plugin := range plugins {
-		link := filepath.Join(folder, filepath.Base(plugin))
-		if err := os.Remove(link); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return err
-		}
-		if err := os.Symlink(plugin, link); err != nil {
-			return err
-		}
-	}
-	return nil
+	return installPlugins(c)
 }
 
 func startControlPlane(ctx context.Context, c layout.Cluster) error {
