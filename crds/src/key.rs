@@ -14,6 +14,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use crate::hex::hex;
+
 /// Bytes in a key: 16 to sign and 16 to encrypt.
 pub const KEY_BYTES: usize = 32;
 /// Characters of the canonical text of a key.
@@ -87,11 +89,7 @@ impl EncryptionKey {
         };
         mac.update(KID_LABEL);
         let digest = mac.finalize().into_bytes();
-        Kid(digest
-            .iter()
-            .take(8)
-            .map(|byte| format!("{byte:02x}"))
-            .collect())
+        Kid(hex(digest.iter().take(8)))
     }
 }
 

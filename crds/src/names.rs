@@ -2,6 +2,8 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::hex::hex;
+
 /// What stands for the rotation id of a brain's first key.
 pub const INITIAL: &str = "initial";
 
@@ -43,11 +45,7 @@ pub fn key_suffix(database_id: &str, request: &str) -> String {
     hash.update((database_id.len() as u64).to_be_bytes());
     hash.update(database_id);
     hash.update(request);
-    hash.finalize()
-        .iter()
-        .take(5)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hex(hash.finalize().iter().take(5))
 }
 
 #[cfg(test)]

@@ -100,14 +100,14 @@ impl FromStr for Quantity {
 impl fmt::Display for Quantity {
     /// The canonical form, in which the API server stores it: the largest suffix without a fraction.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.thousandths % 1000 != 0 {
+        if !self.thousandths.is_multiple_of(1000) {
             return write!(f, "{}m", self.thousandths);
         }
         let whole = self.thousandths / 1000;
         let family = if self.binary { &BINARY } else { &DECIMAL };
         match family
             .iter()
-            .find(|(_, factor)| whole >= *factor && whole % factor == 0)
+            .find(|(_, factor)| whole >= *factor && whole.is_multiple_of(*factor))
         {
             Some((suffix, factor)) => write!(f, "{}{suffix}", whole / factor),
             None => write!(f, "{whole}"),

@@ -60,8 +60,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         client: client.clone(),
         operator_namespace: config.namespace.clone(),
         metrics: metrics.clone(),
-        insides: Default::default(),
-        backoff: Default::default(),
+        insides: user_engine::inside::Insides::default(),
+        backoff: user_engine::retry::Backoff::default(),
     });
     let releases = tokio::spawn(retained::run(client.clone(), metrics));
     // Without the classes every engine would look as if its class were missing.
@@ -122,7 +122,12 @@ async fn engines(
         }
     });
     let results = controller.run(user_engine::reconcile, user_engine::error_policy, context);
-    results.for_each(|result| ready(watch_result(result))).await;
+    results
+        .for_each(|result| {
+            watch_result(result);
+            ready(())
+        })
+        .await;
 }
 
 /// A reconcile that failed was logged by the error policy; what else can go wrong is the queue's.

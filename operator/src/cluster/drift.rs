@@ -5,6 +5,7 @@
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use userengine_api::hex::hex;
 
 /// The annotation with the stamp.
 pub const STAMP: &str = "userengine.dev/applied";
@@ -12,11 +13,7 @@ pub const STAMP: &str = "userengine.dev/applied";
 /// Puts the hash of `object` into its annotations.
 pub fn stamp(object: &mut Value) {
     let hash = Sha256::digest(object.to_string());
-    let hash: String = hash
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let hash = hex(hash.iter().take(8));
     if let Some(Value::Object(metadata)) = object.get_mut("metadata") {
         metadata.insert("annotations".to_owned(), json!({ STAMP: hash }));
     }

@@ -81,8 +81,9 @@ impl Writer {
     ) -> Result<(), WriteError> {
         let api: Api<DynamicObject> =
             Api::namespaced_with(self.client.clone(), &self.namespace, resource);
-        let name = object["metadata"]["name"]
-            .as_str()
+        let name = object
+            .pointer("/metadata/name")
+            .and_then(Value::as_str)
             .unwrap_or_default()
             .to_owned();
         let object: DynamicObject =

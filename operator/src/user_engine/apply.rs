@@ -82,7 +82,7 @@ async fn carry_out(writer: &Writer, observed: &Observed, step: &Step) -> Result<
     match step {
         Step::Hold => hold(writer, observed).await?,
         Step::MintKey { name, database_id } => {
-            mint_key(writer, observed, name, database_id).await?
+            mint_key(writer, observed, name, database_id).await?;
         }
         Step::Claim(claim) => {
             let resource = ApiResource::erase::<PersistentVolumeClaim>(&());
@@ -158,7 +158,7 @@ async fn mint_api_key(writer: &Writer, observed: &Observed) -> Result<(), Error>
             .create(&ApiResource::erase::<Secret>(&()), "Secret", &secret)
             .await?);
     }
-    let patch = json!({ "stringData": secret["stringData"] });
+    let patch = json!({ "stringData": secret.get("stringData") });
     Ok(writer
         .patch::<Secret>("Secret", &observed.names().api_key(), &patch)
         .await?)

@@ -84,10 +84,10 @@ impl Error {
             self,
             Self::Apply(apply::Error::Write(WriteError::Raced { .. }))
                 | Self::Report(WriteError::Raced { .. })
-                | Self::Leave(leave::Error::Write(WriteError::Raced { .. }))
-                | Self::Leave(leave::Error::LetGo(retained::Error::Write(
-                    WriteError::Raced { .. }
-                )))
+                | Self::Leave(
+                    leave::Error::Write(WriteError::Raced { .. })
+                        | leave::Error::LetGo(retained::Error::Write(WriteError::Raced { .. }))
+                )
         )
     }
 }
@@ -205,6 +205,10 @@ fn recheck(report: &Report<'_>, unheard: bool) -> Duration {
 }
 
 /// What to do after an error: at once after a race, else later and later.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the signature is the controller's"
+)]
 pub fn error_policy(engine: Arc<UserEngine>, error: &Error, context: Arc<Context>) -> Action {
     let uid = engine.uid().unwrap_or_default();
     let wait = if error.is_race() {

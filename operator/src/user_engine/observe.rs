@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret};
 use kube::api::DynamicObject;
 use kube::{Api, ResourceExt};
 use sha2::{Digest, Sha256};
+use userengine_api::hex::hex;
 use userengine_api::key::EncryptionKey;
 use userengine_api::layout::secret;
 use userengine_api::names::{INITIAL, Names, key_suffix};
@@ -199,8 +200,5 @@ fn ours(found: &Secret) -> ApiKeySecret {
 
 /// SHA-256 of an API key, in hex.
 pub fn api_key_hash(key: &str) -> String {
-    Sha256::digest(key)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hex(&Sha256::digest(key))
 }

@@ -151,3 +151,6 @@ pub fn assess(observed: &Observed) -> Assessment {
         record,
     }
 }
+
+#[cfg(test)]
+mod tests;

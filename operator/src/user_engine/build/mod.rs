@@ -124,3 +124,6 @@ fn owner(name: &str, uid: &str) -> Value {
         "blockOwnerDeletion": true,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -88,11 +88,11 @@ fn egress(egress: &Egress) -> Vec<Value> {
         egress
             .cidrs
             .iter()
-            .map(|range| rule(json!({ "ipBlock": { "cidr": range.cidr } }), &range.ports)),
+            .map(|range| rule(&json!({ "ipBlock": { "cidr": range.cidr } }), &range.ports)),
     );
     rules.extend(egress.namespaces.iter().map(|namespaces| {
         rule(
-            json!({ "namespaceSelector": labels_of(&namespaces.selector.match_labels) }),
+            &json!({ "namespaceSelector": labels_of(&namespaces.selector.match_labels) }),
             &namespaces.ports,
         )
     }));
@@ -188,7 +188,7 @@ fn labels_of(all: &std::collections::BTreeMap<String, String>) -> Value {
     }
 }
 
-fn rule(to: Value, ports: &[i32]) -> Value {
+fn rule(to: &Value, ports: &[i32]) -> Value {
     if ports.is_empty() {
         json!({ "to": [to] })
     } else {

@@ -1,6 +1,5 @@
 use std::sync::{Arc, LazyLock};
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};
 use userengine_api::key::KeyError;
 
@@ -125,6 +124,12 @@ fn carry_out(World(seen): &mut World, step: &Step) {
     }
 }
 
+fn carry_all_out(world: &mut World, steps: &[Step]) {
+    for step in steps {
+        carry_out(world, step);
+    }
+}
+
 #[test]
 fn a_birth_is_a_key_then_a_claim_that_names_it_then_the_rest() {
     let mut world = unheld();
@@ -133,17 +138,11 @@ fn a_birth_is_a_key_then_a_claim_that_names_it_then_the_rest() {
         (names(&first), first.again),
         (vec!["Hold", "MintKey"], true)
     );
-    first
-        .steps
-        .iter()
-        .for_each(|step| carry_out(&mut world, step));
+    carry_all_out(&mut world, &first.steps);
 
     let second = world.plan();
     assert_eq!((names(&second), second.again), (vec!["Claim"], true));
-    second
-        .steps
-        .iter()
-        .for_each(|step| carry_out(&mut world, step));
+    carry_all_out(&mut world, &second.steps);
     assert_eq!(world.0.record(), Some(Ok(record())));
 
     let third = world.plan();
@@ -151,10 +150,7 @@ fn a_birth_is_a_key_then_a_claim_that_names_it_then_the_rest() {
         (names(&third), third.again),
         ([&["MintApiKey"], CHILDREN.as_slice()].concat(), false)
     );
-    third
-        .steps
-        .iter()
-        .for_each(|step| carry_out(&mut world, step));
+    carry_all_out(&mut world, &third.steps);
     assert_eq!(names(&world.plan()), CHILDREN);
 }
 
@@ -170,7 +166,7 @@ fn crash_after(steps: usize) -> World {
             plan.steps
         };
         left = left.saturating_sub(done.len());
-        done.iter().for_each(|step| carry_out(&mut world, step));
+        carry_all_out(&mut world, &done);
     }
     world
 }
@@ -290,10 +286,7 @@ fn a_record_is_amended_before_and_apart_from_a_growth() {
     let first = world.plan();
     assert_eq!((amendments(&first).len(), first.again), (1, true));
     assert_eq!(amendments(&first)[0].get("spec"), None);
-    first
-        .steps
-        .iter()
-        .for_each(|step| carry_out(&mut world, step));
+    carry_all_out(&mut world, &first.steps);
     let second = world.plan();
     assert_eq!((amendments(&second).len(), second.again), (1, false));
     assert_eq!(
@@ -448,7 +441,7 @@ fn with_claim(world: World, claim: Claim) -> World {
         }),
         Claim::Terminating => world
             .claimed()
-            .claim(|claim| claim.metadata.deletion_timestamp = deleted.map(|Time(at)| Time(at))),
+            .claim(|claim| claim.metadata.deletion_timestamp = deleted),
     }
 }
 
@@ -561,11 +554,8 @@ fn a_blocked_engine_is_never_called_anything_but_blocked() {
 #[test]
 fn nothing_is_planned_twice_when_nothing_is_left_to_do() {
     let mut world = crash_after(usize::MAX).running();
-    world
-        .plan()
-        .steps
-        .iter()
-        .for_each(|step| carry_out(&mut world, step));
+    let steps = world.plan().steps;
+    carry_all_out(&mut world, &steps);
     let plan = world.plan();
     assert_eq!(names(&plan), CHILDREN);
     for step in &plan.steps {

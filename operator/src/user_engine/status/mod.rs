@@ -32,7 +32,7 @@ impl Report<'_> {
     /// The condition `Ready`: what stood in the way first, else what was found.
     pub fn ready(&self) -> &Finding {
         match self.trouble {
-            Some(trouble) if !(self.assessment.ready().severity == Severity::Blocked) => trouble,
+            Some(trouble) if self.assessment.ready().severity != Severity::Blocked => trouble,
             _ => self.assessment.ready(),
         }
     }
@@ -164,3 +164,6 @@ impl Report<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

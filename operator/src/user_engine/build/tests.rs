@@ -1,0 +1,312 @@
+use insta::assert_yaml_snapshot;
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::{
+    ConfigMap, PersistentVolumeClaim, Secret, Service, ServiceAccount,
+};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use userengine_api::layout::secret;
+
+use super::*;
+use crate::cluster::drift::covers;
+use crate::user_engine::fixtures::{UID, World, key, record, world};
+use crate::user_engine::observe::api_key_hash;
+
+fn built(world: &World, record: &Record) -> Vec<Child> {
+    let class = world.assess().resolved.unwrap();
+    children(&world.0, record, &class)
+}
+
+fn child(world: &World, kind: ChildKind) -> Value {
+    built(world, &record())
+        .into_iter()
+        .find(|child| child.id.kind == kind)
+        .unwrap()
+        .object
+}
+
+/// A class that says something in every field.
+fn everything() -> Value {
+    json!({
+        "imagePullPolicy": "Always",
+        "imagePullSecrets": ["registry"],
+        "resources": { "requests": { "cpu": "1000m", "memory": "1024Mi" }, "limits": { "cpu": "2", "memory": "2Gi" } },
+        "storage": { "size": "2048Mi", "maxSize": "4Gi", "storageClassName": "fast", "accessMode": "ReadWriteOnce" },
+        "publicURL": "https://{name}.{namespace}.engines.example.com",
+        "ingressFrom": [
+            { "namespaceSelector": { "matchLabels": { "team": "platform" } }, "podSelector": { "matchLabels": { "app": "backend" } } },
+            { "namespaceSelector": {} },
+            { "cidr": "192.0.2.0/24" },
+        ],
+        "monitoringFrom": [{ "namespaceSelector": { "matchLabels": { "name": "monitoring" } } }],
+        "egress": {
+            "cidrs": [{ "cidr": "10.1.0.0/16", "ports": [443, 8443] }, { "cidr": "2001:db8::/32" }],
+            "namespaces": [
+                { "selector": { "matchLabels": { "mcp": "yes" } }, "ports": [8080] },
+                { "selector": {} },
+            ],
+            "denyCIDRs": ["198.18.7.0/24", "2a00::/16", "fd00::/8"],
+            "dnsPeers": [{ "cidr": "169.254.20.10/32" }],
+        },
+        "terminationGracePeriodSeconds": 120,
+        "logLevel": "debug",
+    })
+}
+
+fn plain() -> World {
+    world().claimed().with_key()
+}
+
+fn full() -> World {
+    plain().class(&everything())
+}
+
+#[test]
+fn the_walls_let_the_operator_in_and_out_the_public_internet() {
+    assert_yaml_snapshot!(
+        "network_policy_public",
+        child(&plain(), ChildKind::NetworkPolicy)
+    );
+}
+
+#[test]
+fn the_walls_without_egress_leave_name_servers_only() {
+    let none = plain().class(&json!({ "egress": { "default": "None" } }));
+    assert_yaml_snapshot!(
+        "network_policy_none",
+        child(&none, ChildKind::NetworkPolicy)
+    );
+}
+
+#[test]
+fn the_walls_open_for_whom_the_class_names() {
+    assert_yaml_snapshot!(
+        "network_policy_full",
+        child(&full(), ChildKind::NetworkPolicy)
+    );
+}
+
+#[test]
+fn the_identity_has_no_token() {
+    assert_yaml_snapshot!(
+        "service_account",
+        child(&plain(), ChildKind::ServiceAccount)
+    );
+}
+
+#[test]
+fn the_engine_is_told_to_make_a_brain_once_only() {
+    let config_map = |initialised| {
+        let all = built(
+            &plain(),
+            &Record {
+                initialised,
+                ..record()
+            },
+        );
+        all.into_iter()
+            .find(|child| child.id.kind == ChildKind::ConfigMap)
+            .unwrap()
+            .object
+    };
+    assert_yaml_snapshot!("config_map_create", config_map(false));
+    assert_yaml_snapshot!("config_map_existing", config_map(true));
+}
+
+#[test]
+fn the_services_lead_to_the_api_and_to_nothing_else() {
+    let services: Vec<_> = built(&plain(), &record())
+        .into_iter()
+        .filter(|child| child.id.kind == ChildKind::Service)
+        .collect();
+    let objects: Vec<_> = services.iter().map(|child| &child.object).collect();
+    assert_yaml_snapshot!("services", objects);
+}
+
+#[test]
+fn the_pod_is_restricted_and_finds_its_brain_and_keys() {
+    assert_yaml_snapshot!(
+        "stateful_set_running",
+        child(&plain(), ChildKind::StatefulSet)
+    );
+}
+
+#[test]
+fn the_pod_follows_the_class() {
+    assert_yaml_snapshot!("stateful_set_full", child(&full(), ChildKind::StatefulSet));
+}
+
+#[test]
+fn a_suspended_engine_differs_in_its_replicas_only() {
+    let running = child(&plain(), ChildKind::StatefulSet);
+    let mut suspended = child(&plain().suspended(), ChildKind::StatefulSet);
+    assert_eq!(suspended["spec"]["replicas"], 0);
+    suspended["spec"]["replicas"] = json!(1);
+    suspended["metadata"]["annotations"] = running["metadata"]["annotations"].clone();
+    assert_eq!(suspended, running);
+}
+
+fn the_claim(world: &World) -> Value {
+    let class = world.assess().resolved.unwrap();
+    claim(
+        &world.0,
+        &record(),
+        &class,
+        class.spec.storage.size.parse().unwrap(),
+    )
+}
+
+#[test]
+fn the_claim_is_the_record_and_belongs_to_nobody() {
+    assert_yaml_snapshot!("claim", the_claim(&world()));
+    assert_yaml_snapshot!("claim_full", the_claim(&world().class(&everything())));
+}
+
+fn the_key_secret() -> Value {
+    key_secret(&world().0, "alice-key-0123456789", UID, &key(1))
+}
+
+#[test]
+fn the_key_secret_is_immutable_held_and_belongs_to_nobody() {
+    let mut secret = the_key_secret();
+    let text = secret["stringData"][secret::KEY].take();
+    assert_eq!(text, key(1).text().as_str());
+    assert!(
+        !secret.to_string().contains(&key(1).text()[..8]),
+        "the key is in one place only"
+    );
+    secret["stringData"][secret::KEY] = json!("[the key]");
+    assert_yaml_snapshot!("key_secret", secret);
+}
+
+fn the_api_key_secret() -> Value {
+    api_key_secret(&world().0, "the-api-key", &api_key_hash("the-api-key"))
+}
+
+#[test]
+fn the_api_key_secret_goes_with_its_engine_and_holds_key_and_hash() {
+    let mut secret = the_api_key_secret();
+    assert_eq!(secret["stringData"][secret::API_KEY].take(), "the-api-key");
+    assert!(
+        !secret.to_string().contains("the-api-key"),
+        "the key is in one place only"
+    );
+    secret["stringData"][secret::API_KEY] = json!("[the key]");
+    assert_yaml_snapshot!("api_key_secret", secret);
+}
+
+/// The pod gets the hashes and never the API key: whoever reads an engine's memory cannot speak as the backend.
+#[test]
+fn the_pod_mounts_hashes_and_not_the_api_key() {
+    let volumes =
+        child(&plain(), ChildKind::StatefulSet)["spec"]["template"]["spec"]["volumes"].clone();
+    let volume = volumes
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|volume| volume["name"] == "api-key")
+        .unwrap();
+    assert_eq!(
+        volume["secret"]["items"],
+        json!([{ "key": secret::API_KEY_HASHES, "path": "hashes" }])
+    );
+}
+
+/// What Kubernetes' own types make of an object: fields that they do not know are gone.
+fn typed<K: Serialize + DeserializeOwned>(object: &Value) -> Value {
+    serde_json::to_value(serde_json::from_value::<K>(object.clone()).unwrap()).unwrap()
+}
+
+#[test]
+fn every_built_object_is_whole_in_the_types_of_kubernetes() {
+    for world in [
+        plain(),
+        full(),
+        plain().suspended(),
+        plain().class(&json!({ "egress": { "default": "None" } })),
+    ] {
+        for Child { id, object } in built(&world, &record()) {
+            let typed = match id.kind {
+                ChildKind::NetworkPolicy => typed::<NetworkPolicy>(&object),
+                ChildKind::ServiceAccount => typed::<ServiceAccount>(&object),
+                ChildKind::ConfigMap => typed::<ConfigMap>(&object),
+                ChildKind::Service => typed::<Service>(&object),
+                ChildKind::StatefulSet => typed::<StatefulSet>(&object),
+            };
+            assert!(
+                covers(&typed, &object),
+                "{id:?}: {object:#} became {typed:#}"
+            );
+        }
+        let claim = the_claim(&world);
+        assert!(
+            covers(&typed::<PersistentVolumeClaim>(&claim), &claim),
+            "{claim:#}"
+        );
+    }
+    for secret in [the_key_secret(), the_api_key_secret()] {
+        assert!(
+            covers(&typed::<Secret>(&secret), &secret),
+            "a Secret lost a field"
+        );
+    }
+}
+
+#[test]
+fn children_belong_to_their_engine_and_durable_ones_to_nobody() {
+    for Child { id, object } in built(&full(), &record()) {
+        let owners = &object["metadata"]["ownerReferences"];
+        assert_eq!(
+            (&owners[0]["uid"], &owners[0]["controller"]),
+            (&json!(UID), &json!(true)),
+            "{id:?}"
+        );
+        assert_eq!(
+            object["metadata"]["labels"][labels::ENGINE],
+            "alice",
+            "{id:?}"
+        );
+        assert_eq!(object["metadata"]["name"], id.name.as_str());
+    }
+    for durable in [the_claim(&world()), the_key_secret()] {
+        assert_eq!(durable["metadata"].get("ownerReferences"), None);
+        assert_eq!(
+            durable["metadata"]["finalizers"].as_array().unwrap().len(),
+            1
+        );
+    }
+}
+
+#[test]
+fn building_twice_gives_the_same() {
+    assert_eq!(built(&full(), &record()), built(&full(), &record()));
+}
+
+#[test]
+fn an_address_is_the_classes_template_filled_in() {
+    let url = |template: &str| {
+        public_url(
+            &world()
+                .class(&json!({ "publicURL": template }))
+                .assess()
+                .resolved
+                .unwrap()
+                .spec,
+            "alice",
+            "acme",
+        )
+    };
+    assert_eq!(
+        url("https://{name}.{namespace}.example.com").as_deref(),
+        Some("https://alice.acme.example.com")
+    );
+    assert_eq!(
+        url("https://example.com/{namespace}/{name}/{name}").as_deref(),
+        Some("https://example.com/acme/alice/alice")
+    );
+    assert_eq!(
+        public_url(&world().assess().resolved.unwrap().spec, "alice", "acme"),
+        None
+    );
+}

@@ -1,0 +1,217 @@
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use serde_json::json;
+
+use super::*;
+use crate::user_engine::fixtures::{World, key, record, world};
+
+fn alive() -> World {
+    world().claimed().with_key()
+}
+
+fn noon() -> Timestamp {
+    "2026-06-01T12:00:00Z".parse().unwrap()
+}
+
+fn status_at(
+    world: &World,
+    now: Timestamp,
+    trouble: Option<&Finding>,
+    inside: Option<&Inside>,
+) -> UserEngineStatus {
+    let assessment = world.assess();
+    Report {
+        observed: &world.0,
+        assessment: &assessment,
+        trouble,
+        inside,
+        now,
+    }
+    .status()
+}
+
+fn status(world: &World) -> UserEngineStatus {
+    status_at(world, noon(), None, None)
+}
+
+fn ready(status: &UserEngineStatus) -> &Condition {
+    status
+        .conditions
+        .iter()
+        .find(|condition| condition.type_ == "Ready")
+        .unwrap()
+}
+
+/// The next look at the same world, with the status that was written.
+fn with(world: World, status: UserEngineStatus) -> World {
+    let World(mut seen) = world;
+    Arc::get_mut(&mut seen.engine).unwrap().status = Some(status);
+    World(seen)
+}
+
+#[test]
+fn a_phase_is_one_word_for_the_whole() {
+    let refusal = r#"{"reason":"BrainCorrupt","message":"damaged"}"#;
+    let cases = vec![
+        (world(), Phase::Pending),
+        (world().with_key(), Phase::Pending),
+        (world().classes([]), Phase::Blocked),
+        (world().had_storage(), Phase::Blocked),
+        (alive().claim_phase("Pending"), Phase::Starting),
+        (alive(), Phase::Starting),
+        (alive().running(), Phase::Ready),
+        (alive().ended("killed"), Phase::Starting),
+        (alive().ended(refusal), Phase::Blocked),
+        (
+            alive().ended(r#"{"reason":"BrainLocked","message":"another"}"#),
+            Phase::Starting,
+        ),
+        (alive().running().suspended(), Phase::Suspended),
+        (alive().suspended(), Phase::Suspended),
+        (alive().claim_phase("Pending").suspended(), Phase::Suspended),
+        (world().claimed().running(), Phase::Blocked),
+        (world().claimed().claim_phase("Pending"), Phase::Blocked),
+        (
+            alive()
+                .running()
+                .spec(&json!({ "storage": { "size": "9Gi" } })),
+            Phase::Ready,
+        ),
+    ];
+    for (world, phase) in cases {
+        let status = status(&world);
+        assert_eq!(status.phase, Some(phase), "{:?}", ready(&status));
+        assert_eq!(ready(&status).status == "True", phase == Phase::Ready);
+    }
+}
+
+#[test]
+fn a_whole_status_of_a_running_engine() {
+    let world = alive()
+        .class(&json!({ "publicURL": "https://{name}.{namespace}.engines.example.com" }))
+        .running();
+    let inside = Inside {
+        version: "0.1.0".to_owned(),
+        write_kid: key(1).kid(),
+    };
+    insta::assert_yaml_snapshot!("running", status_at(&world, noon(), None, Some(&inside)));
+}
+
+#[test]
+fn a_whole_status_of_a_blocked_engine() {
+    insta::assert_yaml_snapshot!("blocked", status(&world().claimed().running()));
+}
+
+#[test]
+fn every_condition_is_there_in_every_situation() {
+    for world in [
+        world(),
+        world().classes([]),
+        alive().running(),
+        alive().suspended(),
+    ] {
+        let types: Vec<_> = status(&world)
+            .conditions
+            .into_iter()
+            .map(|condition| condition.type_)
+            .collect();
+        assert_eq!(
+            types,
+            ConditionType::ALL.map(|kind| kind.as_str().to_owned())
+        );
+    }
+}
+
+#[test]
+fn the_second_look_at_a_quiet_engine_writes_nothing() {
+    let later = noon() + SignedDuration::from_hours(1);
+    for make in [
+        world,
+        alive,
+        || alive().running(),
+        || alive().suspended(),
+        || world().claimed(),
+        || world().had_storage(),
+    ] {
+        let first = status(&make());
+        let second = status_at(&with(make(), first.clone()), later, None, None);
+        // A status that names a volume makes its absence a loss; none of these loses one.
+        assert_eq!(second, first);
+    }
+}
+
+#[test]
+fn the_time_of_a_transition_changes_with_the_conditions_status_only() {
+    let later = noon() + SignedDuration::from_hours(1);
+    let starting = status(&alive());
+    let still = status_at(
+        &with(alive().ended("killed"), starting.clone()),
+        later,
+        None,
+        None,
+    );
+    assert_ne!(ready(&still).message, ready(&starting).message);
+    assert_eq!(ready(&still).last_transition_time, Time(noon()));
+    let serves = status_at(&with(alive().running(), still), later, None, None);
+    assert_eq!(ready(&serves).last_transition_time, Time(later));
+    let storage = serves
+        .conditions
+        .iter()
+        .find(|condition| condition.type_ == "StorageReady")
+        .unwrap();
+    assert_eq!(storage.last_transition_time, Time(noon()));
+}
+
+#[test]
+fn what_stood_in_the_way_of_the_plan_is_shown_unless_the_engine_is_blocked_already() {
+    let trouble = Finding::blocked(
+        Reason::ChildNotOurs,
+        "Service 'alice' belongs to somebody else",
+    );
+    let shown = status_at(&alive().running(), noon(), Some(&trouble), None);
+    assert_eq!(
+        (shown.phase, ready(&shown).reason.as_str()),
+        (Some(Phase::Blocked), "ChildNotOurs")
+    );
+    assert_eq!(ready(&shown).message, trouble.message);
+    let blocked = status_at(&world().claimed(), noon(), Some(&trouble), None);
+    assert_eq!(ready(&blocked).reason, "KeyMissing");
+}
+
+#[test]
+fn what_is_known_of_the_brain_is_not_forgotten_while_it_is_away() {
+    let known = status(&alive().running());
+    let away = status(&with(world().classes([]), known.clone()));
+    assert_eq!(away.class_name.as_deref(), Some("standard"));
+    assert_eq!(
+        (away.storage, away.encryption),
+        (known.storage, known.encryption)
+    );
+    assert_eq!((away.node, away.engine), (None, None));
+}
+
+#[test]
+fn it_speaks_of_the_generation_that_was_seen() {
+    let status = status(&alive().engine(|engine| engine.metadata.generation = Some(7)));
+    assert_eq!(status.observed_generation, Some(7));
+    assert!(
+        status
+            .conditions
+            .iter()
+            .all(|condition| condition.observed_generation == Some(7))
+    );
+}
+
+#[test]
+fn another_users_brain_is_not_shown() {
+    let bob = crate::record::Record {
+        user: "bob".to_owned(),
+        ..record()
+    };
+    let status = status(&world().claimed_with(&bob).with_key());
+    assert_eq!(
+        (status.phase, status.encryption),
+        (Some(Phase::Blocked), None)
+    );
+}
