@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context as _;
-use futures::{StreamExt, TryFutureExt};
+use futures::StreamExt;
+use kube::api::ListParams;
 use kube::runtime::controller;
 use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::reflector::{self, Store};
@@ -14,12 +15,15 @@ use kube::{Api, Client};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use userengine_api::EngineClass;
+use tokio::task::JoinHandle;
 use userengine_api::labels::MANAGER;
+use userengine_api::{EngineClass, UserEngine};
 
 use crate::config::Config;
 use crate::http::{self, Health};
 use crate::metrics::Metrics;
+use crate::user_engine::inside::Insides;
+use crate::user_engine::retry::Backoff;
 use crate::user_engine::{self, Context};
 use crate::{retained, telemetry, watches};
 
@@ -46,41 +50,54 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("failed to listen on {}", config.http_addr))?;
     let stop = stop_on_signal()?;
-    let pages = axum::serve(listener, http::router(health.clone()))
-        .with_graceful_shutdown(stopped(stop.clone()));
+    let pages = axum::serve(listener, http::router(health.clone()));
+    let pages = pages.with_graceful_shutdown(stopped(stop.clone()));
+    let pages = tokio::spawn(pages.into_future());
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        namespace = config.namespace,
+        "operator started"
+    );
+    tokio::select! {
+        () = stopped(stop.clone()) => {}
+        started = start(&client, &config, metrics) => {
+            let (context, background) = started?;
+            health.ready.store(true, Ordering::Relaxed);
+            engines(context, &config, stop).await;
+            background.iter().for_each(JoinHandle::abort);
+        }
+    }
+    tracing::info!("operator stopped");
+    Ok(pages.await??)
+}
 
-    let (classes, class_events) = classes(&client);
+/// What must be there before the first engine is looked at, and the tasks that keep it true.
+async fn start(
+    client: &Client,
+    config: &Config,
+    metrics: Arc<Metrics>,
+) -> anyhow::Result<(Arc<Context>, [JoinHandle<()>; 2])> {
+    can_list(client).await;
+    let (classes, class_events) = classes(client);
+    let keep_classes = tokio::spawn(class_events);
+    // Without the classes every engine would look as if its class were missing.
+    let listed = classes.wait_until_ready().await;
+    listed.context("failed to list EngineClasses")?;
+    let let_go = tokio::spawn(retained::run(client.clone(), metrics.clone()));
     let reporter = Reporter {
         controller: MANAGER.to_owned(),
         instance: None,
     };
     let context = Arc::new(Context {
         recorder: Recorder::new(client.clone(), reporter),
-        classes: classes.clone(),
+        classes,
         client: client.clone(),
         operator_namespace: config.namespace.clone(),
-        metrics: metrics.clone(),
-        insides: user_engine::inside::Insides::default(),
-        backoff: user_engine::retry::Backoff::default(),
+        metrics,
+        insides: Insides::default(),
+        backoff: Backoff::default(),
     });
-    let releases = tokio::spawn(retained::run(client.clone(), metrics));
-    // Without the classes every engine would look as if its class were missing.
-    let first_classes = tokio::spawn(class_events);
-    classes
-        .wait_until_ready()
-        .await
-        .context("failed to list EngineClasses")?;
-    tracing::info!(
-        version = env!("CARGO_PKG_VERSION"),
-        namespace = config.namespace,
-        "operator started"
-    );
-    let engines = engines(&client, context, &config, health.ready, stop);
-    let (served, ()) = tokio::join!(pages.into_future().map_err(anyhow::Error::from), engines);
-    releases.abort();
-    first_classes.abort();
-    tracing::info!("operator stopped");
-    served
+    Ok((context, [keep_classes, let_go]))
 }
 
 /// The classes, kept in memory, and the task that keeps them true.
@@ -105,22 +122,22 @@ fn classes(
     )
 }
 
-async fn engines(
-    client: &Client,
-    context: Arc<Context>,
-    config: &Config,
-    is_ready: Arc<AtomicBool>,
-    stop: watch::Receiver<bool>,
-) {
-    let controller = watches::controller(client)
+/// Returns once the definition is there and may be listed. The controller's own store cannot be asked:
+/// it wakes only one of those who wait for it, and the controller waits for it itself.
+async fn can_list(client: &Client) {
+    let engines = Api::<UserEngine>::all(client.clone());
+    let backoff = Backoff::default();
+    while let Err(error) = engines.list(&ListParams::default().limit(1)).await {
+        tracing::warn!(%error, "failed to list UserEngines; trying again");
+        tokio::time::sleep(backoff.next("")).await;
+    }
+}
+
+/// Reconciles until told to stop, and finishes what it has begun.
+async fn engines(context: Arc<Context>, config: &Config, stop: watch::Receiver<bool>) {
+    let controller = watches::controller(&context.client)
         .with_config(controller::Config::default().concurrency(config.concurrency))
         .graceful_shutdown_on(stopped(stop));
-    let store = controller.store();
-    tokio::spawn(async move {
-        if store.wait_until_ready().await.is_ok() {
-            is_ready.store(true, Ordering::Relaxed);
-        }
-    });
     let results = controller.run(user_engine::reconcile, user_engine::error_policy, context);
     results
         .for_each(|result| {

@@ -1,0 +1,30 @@
+//! Every reason has a row in the documentation.
+#![cfg(feature = "kinds")]
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use userengine_api::condition::Reason;
+use userengine_api::refusal::RefusalReason;
+
+#[test]
+fn every_reason_is_documented_and_every_documented_one_exists() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operations.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let section = text
+        .split("## Reasons")
+        .nth(1)
+        .and_then(|rest| rest.split("\n## ").next())
+        .unwrap_or_default();
+    let rows = section
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.split(' ').next());
+    let documented: BTreeSet<_> = rows
+        .filter(|name| *name != "reason" && *name != "---")
+        .collect();
+    let own = Reason::OWN.iter().map(|reason| reason.as_str());
+    let existing: BTreeSet<_> = own
+        .chain(RefusalReason::ALL.iter().map(|reason| reason.as_str()))
+        .collect();
+    assert_eq!(documented, existing);
+}
