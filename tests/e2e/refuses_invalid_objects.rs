@@ -7,6 +7,7 @@ use userengine_api::{EngineClass, UserEngine};
 use userengine_e2e::{Namespace, in_namespace};
 
 /// An object, or a change of one, that the API server must refuse.
+#[derive(Clone)]
 struct Row {
     /// What is wrong.
     wrong: &'static str,
@@ -42,7 +43,7 @@ async fn check(namespace: &Namespace, classes: &Door) -> anyhow::Result<()> {
         &resource,
     ));
     let mut class = largest_class();
-    class["metadata"]["name"] = json!(namespace.name);
+    set(&mut class, "/metadata/name", json!(namespace.name));
     engines
         .accept(largest_engine())
         .await
@@ -238,540 +239,269 @@ fn without(mut object: Value, parent: &str, field: &str) -> Value {
     object
 }
 
-fn row(wrong: &'static str, json: Value, words: &'static [&'static str]) -> Row {
-    Row { wrong, json, words }
+/// One row.
+fn row(wrong: &'static str, json: Value, words: &'static [&'static str]) -> Vec<Row> {
+    vec![Row { wrong, json, words }]
 }
 
+/// A row for each value that must be refused in the same words.
+fn rows<const N: usize>(
+    words: &'static [&'static str],
+    object: impl Fn(Value) -> Value,
+    wrong: [(&'static str, Value); N],
+) -> Vec<Row> {
+    wrong
+        .into_iter()
+        .flat_map(|(wrong, value)| row(wrong, object(value), words))
+        .collect()
+}
+
+#[rustfmt::skip] // a table: one row a line
 fn users() -> Vec<Row> {
     let of = |user: Value| engine("/spec/user", user);
-    let blanks: &[_] = &[
-        "spec.user",
-        "no white space at either end and no control characters",
-    ];
-    vec![
-        row(
-            "no user",
-            without(of(json!("")), "/spec", "user"),
-            &["spec.user", "Required"],
-        ),
-        row(
-            "an empty user",
-            of(json!("")),
-            &["spec.user", "at least 1 char"],
-        ),
-        row(
-            "a user of 254 characters",
-            of(json!("u".repeat(254))),
-            &["spec.user", "253"],
-        ),
-        row("a user with a space before it", of(json!(" alice")), blanks),
-        row(
-            "a user with a newline behind it",
-            of(json!("alice\n")),
+    let blanks = &["spec.user", "no white space at either end and no control characters"];
+    let required = &["spec.user", "Required"];
+    [
+        row("no user", without(of(json!("")), "/spec", "user"), required),
+        row("a user that is null", of(Value::Null), required),
+        row("an empty user", of(json!("")), &["spec.user", "at least 1 char"]),
+        row("a user of 254 characters", of(json!("u".repeat(254))), &["spec.user", "253"]),
+        row("a user that is a number", of(json!(7)), &["spec.user", "must be of type string"]),
+        rows(
             blanks,
-        ),
-        row(
-            "a user with a control character",
-            of(json!("ali\u{7}ce")),
-            blanks,
-        ),
-        row(
-            "a user that is null",
-            of(Value::Null),
-            &["spec.user", "Required"],
-        ),
-        row(
-            "a user that is a number",
-            of(json!(7)),
-            &["spec.user", "must be of type string"],
+            of,
+            [
+                ("a user with a space before it", json!(" alice")),
+                ("a user with a newline behind it", json!("alice\n")),
+                ("a user with a control character", json!("ali\u{7}ce")),
+            ],
         ),
     ]
+    .concat()
 }
 
+#[rustfmt::skip] // a table: one row a line
 fn names() -> Vec<Row> {
-    let of = |name: String| engine("/metadata/name", json!(name));
-    let form: &[_] = &[
-        "metadata.name: lowercase letters, digits and '-'",
-        "Services",
-    ];
-    vec![
-        row(
-            "a name of 41 characters",
-            of("a".repeat(41)),
-            &["metadata.name: at most 40 characters"],
-        ),
-        row(
-            "a name in upper case",
-            of("Alice".to_owned()),
-            &["metadata.name", "lower case"],
-        ),
-        row(
-            "a name that starts with a digit",
-            of("1alice".to_owned()),
-            form,
-        ),
-        row(
-            "a name that ends with a hyphen",
-            of("alice-".to_owned()),
-            &["metadata.name", "end with an alphanumeric"],
-        ),
-        row("a name with a dot", of("alice.example".to_owned()), form),
+    let of = |name: Value| engine("/metadata/name", name);
+    let form = &["metadata.name: lowercase letters, digits and '-'", "Services"];
+    let long = &["metadata.name: at most 40 characters"];
+    let kubernetes = &["metadata.name", "lower case alphanumeric characters"];
+    [
+        rows(long, of, [("a name of 41 characters", json!("a".repeat(41)))]),
+        rows(form, of, [("a name that starts with a digit", json!("1alice")), ("a name with a dot", json!("alice.example"))]),
+        rows(kubernetes, of, [("a name in upper case", json!("Alice")), ("a name that ends with a hyphen", json!("alice-"))]),
     ]
+    .concat()
 }
 
+#[rustfmt::skip] // a table: one row a line
 fn engine_fields() -> Vec<Row> {
     let class = |name: Value| engine("/spec/className", name);
     let size = |size: Value| engine("/spec/storage/size", size);
-    let class_form: &[_] = &["spec.className", "lowercase letters, digits and '-'"];
-    let size_form: &[_] = &[
-        "spec.storage.size",
-        "a whole number above 0 and a unit",
-        "such as 1Gi",
-    ];
-    vec![
-        row(
-            "no spec",
-            without(engine("/spec/user", json!("a")), "", "spec"),
-            &["spec", "Required"],
-        ),
-        row("an empty class name", class(json!("")), class_form),
-        row(
-            "a class name in upper case",
-            class(json!("Standard")),
+    let policy = |policy: Value| engine("/spec/deletionPolicy", policy);
+    let policies = &["spec.deletionPolicy", "\"Retain\", \"Delete\""];
+    let class_form = &["spec.className", "lowercase letters, digits and '-'"];
+    let size_form = &["spec.storage.size", "a whole number above 0 and a unit", "such as 1Gi"];
+    let no_spec = without(policy(json!("Retain")), "", "spec");
+    let (no_size, text) = (engine("/spec/storage", json!({})), engine("/spec/suspended", json!("true")));
+    [
+        row("no spec", no_spec, &["spec", "Required"]),
+        row("storage without a size", no_size, &["spec.storage.size", "Required"]),
+        row("suspended as a string", text, &["spec.suspended", "must be of type boolean"]),
+        row("a class name of 64 characters", class(json!("c".repeat(64))), &["spec.className", "63"]),
+        row("a size that is a number", size(json!(1)), &["spec.storage.size", "must be of type string"]),
+        row("a size of 17 characters", size(json!("100000000000000Gi")), &["spec.storage.size", "16"]),
+        rows(
             class_form,
+            class,
+            [("an empty class name", json!("")), ("a class name in upper case", json!("Standard")), ("a class name with a dot", json!("a.b"))],
         ),
-        row(
-            "a class name of 64 characters",
-            class(json!("c".repeat(64))),
-            &["spec.className", "63"],
-        ),
-        row("a class name with a dot", class(json!("a.b")), class_form),
-        row(
-            "storage without a size",
-            engine("/spec/storage", json!({})),
-            &["spec.storage.size", "Required"],
-        ),
-        row("an empty size", size(json!("")), size_form),
-        row(
-            "a size in a unit that does not exist",
-            size(json!("1gb")),
+        rows(
             size_form,
+            size,
+            [
+                ("an empty size", json!("")),
+                ("a size in a unit that does not exist", json!("1gb")),
+                ("a size without a unit", json!("1073741824")),
+                ("no size at all", json!("0Gi")),
+                ("a negative size", json!("-1Gi")),
+                ("a fraction of a size", json!("1.5Gi")),
+            ],
         ),
-        row(
-            "a size without a unit",
-            size(json!("1073741824")),
-            size_form,
-        ),
-        row("no size at all", size(json!("0Gi")), size_form),
-        row("a negative size", size(json!("-1Gi")), size_form),
-        row("a fraction of a size", size(json!("1.5Gi")), size_form),
-        row(
-            "a size that is a number",
-            size(json!(1)),
-            &["spec.storage.size", "must be of type string"],
-        ),
-        row(
-            "a size of 17 characters",
-            size(json!("100000000000000Gi")),
-            &["spec.storage.size", "16"],
-        ),
-        row(
-            "an unknown deletion policy",
-            engine("/spec/deletionPolicy", json!("Keep")),
-            &["spec.deletionPolicy", "\"Retain\", \"Delete\""],
-        ),
-        row(
-            "a deletion policy in lower case",
-            engine("/spec/deletionPolicy", json!("delete")),
-            &["spec.deletionPolicy", "\"Retain\", \"Delete\""],
-        ),
-        row(
-            "suspended as a string",
-            engine("/spec/suspended", json!("true")),
-            &["spec.suspended", "must be of type boolean"],
-        ),
+        rows(policies, policy, [("an unknown deletion policy", json!("Keep")), ("a deletion policy in lower case", json!("delete"))]),
     ]
+    .concat()
 }
 
+#[rustfmt::skip] // a table: one row a line
 fn images() -> Vec<Row> {
-    let image = |image: String| class("/spec/image", json!(image));
-    let form: &[_] = &[
-        "spec.image",
-        "a reference without spaces, with an optional digest of 64 hex digits",
-    ];
-    vec![
-        row(
-            "no image",
-            without(class("/spec/image", Value::Null), "/spec", "image"),
-            &["spec.image", "Required"],
-        ),
-        row("an empty image", image(String::new()), form),
-        row("an image with a space", image("engine :1".to_owned()), form),
-        row(
-            "a digest that is too short",
-            image("engine@sha256:0123".to_owned()),
+    let image = |image: Value| class("/spec/image", image);
+    let form = &["spec.image", "a reference without spaces, with an optional digest of 64 hex digits"];
+    let pull = class("/spec/imagePullPolicy", json!("Sometimes"));
+    let secrets = class("/spec/imagePullSecrets", json!(vec!["s"; 9]));
+    [
+        row("no image", without(image(Value::Null), "/spec", "image"), &["spec.image", "Required"]),
+        row("an image of 513 characters", image(json!("i".repeat(513))), &["spec.image", "512"]),
+        row("an unknown pull policy", pull, &["spec.imagePullPolicy", "\"IfNotPresent\""]),
+        row("nine pull secrets", secrets, &["spec.imagePullSecrets", "8"]),
+        rows(
             form,
-        ),
-        row(
-            "an image of 513 characters",
-            image("i".repeat(513)),
-            &["spec.image", "512"],
-        ),
-        row(
-            "an unknown pull policy",
-            class("/spec/imagePullPolicy", json!("Sometimes")),
-            &["spec.imagePullPolicy", "\"IfNotPresent\""],
-        ),
-        row(
-            "nine pull secrets",
-            class("/spec/imagePullSecrets", json!(vec!["s"; 9])),
-            &["spec.imagePullSecrets", "8"],
+            image,
+            [("an empty image", json!("")), ("an image with a space", json!("engine :1")), ("a digest that is too short", json!("engine@sha256:0123"))],
         ),
     ]
+    .concat()
 }
 
+#[rustfmt::skip] // a table: one row a line
 fn amounts() -> Vec<Row> {
-    let of = |cpu: &str, memory: &str| {
-        class(
-            "/spec/resources/limits",
-            json!({ "cpu": cpu, "memory": memory }),
-        )
-    };
-    let cpu: &[_] = &["spec.resources.limits.cpu", "such as 1 or 250m"];
-    let memory: &[_] = &[
-        "spec.resources.limits.memory",
-        "a whole number above 0 and a unit",
-        "such as 64Mi",
-    ];
-    vec![
-        row("no CPU at all", of("0", "64Mi"), cpu),
-        row("a fraction of a CPU", of("1.5", "64Mi"), cpu),
-        row("letters for CPUs", of("abc", "64Mi"), cpu),
-        row("memory without a unit", of("1", "64"), memory),
-        row(
-            "memory in a unit that does not exist",
-            of("1", "64MB"),
-            memory,
-        ),
-        row(
-            "limits without memory",
-            class("/spec/resources/limits", json!({ "cpu": "1" })),
-            &["spec.resources.limits.memory", "Required"],
-        ),
-        row(
-            "less CPU than is set aside",
-            of("5m", "64Mi"),
-            &[
-                "spec.resources",
-                "requests.cpu must not be above limits.cpu",
-            ],
-        ),
-        row(
-            "less memory than is set aside",
-            of("1", "16Mi"),
-            &[
-                "spec.resources",
-                "requests.memory must not be above limits.memory",
-            ],
-        ),
+    let cpu = |cpu: Value| class("/spec/resources/limits", json!({ "cpu": cpu, "memory": "64Mi" }));
+    let memory = |memory: Value| class("/spec/resources/limits", json!({ "cpu": "1", "memory": memory }));
+    let cpu_form = &["spec.resources.limits.cpu", "such as 1 or 250m"];
+    let memory_form = &["spec.resources.limits.memory", "a whole number above 0 and a unit", "such as 64Mi"];
+    let half = class("/spec/resources/limits", json!({ "cpu": "1" }));
+    [
+        row("limits without memory", half, &["spec.resources.limits.memory", "Required"]),
+        row("less CPU than is set aside", cpu(json!("5m")), &["requests.cpu must not be above limits.cpu"]),
+        row("less memory than is set aside", memory(json!("16Mi")), &["requests.memory must not be above limits.memory"]),
+        rows(cpu_form, cpu, [("no CPU at all", json!("0")), ("a fraction of a CPU", json!("1.5")), ("letters for CPUs", json!("abc"))]),
+        rows(memory_form, memory, [("memory without a unit", json!("64")), ("memory in a unit that does not exist", json!("64MB"))]),
     ]
+    .concat()
 }
 
+#[rustfmt::skip] // a table: one row a line
 fn storage() -> Vec<Row> {
-    let of = |field: &str, value: &str| class(&format!("/spec/storage/{field}"), json!(value));
-    vec![
-        row(
-            "a maximum below the size",
-            class("/spec/storage", json!({ "size": "2Gi", "maxSize": "1Gi" })),
-            &["spec.storage", "maxSize must not be smaller than size"],
+    let of = |storage: Value| class("/spec/storage", storage);
+    let above = &["spec.storage", "maxSize must not be smaller than size"];
+    [
+        rows(
+            above,
+            of,
+            [("a maximum below the size", json!({ "size": "2Gi", "maxSize": "1Gi" })), ("a maximum below the default size", json!({ "maxSize": "1Mi" }))],
         ),
-        row(
-            "a maximum below the default size",
-            of("maxSize", "1Mi"),
-            &["spec.storage", "maxSize must not be smaller than size"],
+        rows(&["spec.storage.maxSize", "such as 1Gi"], of, [("a maximum that is no size", json!({ "maxSize": "much" }))]),
+        rows(&["spec.storage.accessMode", "\"ReadWriteOncePod\""], of, [("a volume for many pods", json!({ "accessMode": "ReadWriteMany" }))]),
+        rows(&["spec.storage.storageClassName", "the name of a StorageClass"], of, [("a StorageClass in upper case", json!({ "storageClassName": "Fast" }))]),
+    ]
+    .concat()
+}
+
+#[rustfmt::skip] // a table: one row a line
+fn addresses() -> Vec<Row> {
+    let of = |url: Value| class("/spec/publicURL", url);
+    let form = &["spec.publicURL", "an https address without user, query or fragment"];
+    let both = &["spec.publicURL", "two engines must not share an address"];
+    [
+        rows(
+            form,
+            of,
+            [
+                ("an address without TLS", json!("http://{name}.{namespace}.example.com")),
+                ("an address with a query", json!("https://{name}.{namespace}.example.com/?a=b")),
+                ("an address with a password", json!("https://a:b@{name}.{namespace}.example.com")),
+            ],
         ),
-        row(
-            "a maximum that is no size",
-            of("maxSize", "much"),
-            &["spec.storage.maxSize", "such as 1Gi"],
-        ),
-        row(
-            "a volume for many pods",
-            of("accessMode", "ReadWriteMany"),
-            &["spec.storage.accessMode", "\"ReadWriteOncePod\""],
-        ),
-        row(
-            "a StorageClass in upper case",
-            of("storageClassName", "Fast"),
-            &[
-                "spec.storage.storageClassName",
-                "the name of a StorageClass",
+        rows(
+            both,
+            of,
+            [
+                ("an address without the name", json!("https://{namespace}.example.com")),
+                ("an address without the namespace", json!("https://{name}.example.com")),
             ],
         ),
     ]
+    .concat()
 }
 
-fn addresses() -> Vec<Row> {
-    let of = |url: &str| class("/spec/publicURL", json!(url));
-    let form: &[_] = &[
-        "spec.publicURL",
-        "an https address without user, query or fragment",
-    ];
-    let both: &[_] = &["spec.publicURL", "two engines must not share an address"];
-    vec![
-        row(
-            "an address without TLS",
-            of("http://{name}.{namespace}.example.com"),
-            form,
-        ),
-        row(
-            "an address with a query",
-            of("https://{name}.{namespace}.example.com/?a=b"),
-            form,
-        ),
-        row(
-            "an address with a password",
-            of("https://a:b@{name}.{namespace}.example.com"),
-            form,
-        ),
-        row(
-            "an address without the name",
-            of("https://{namespace}.example.com"),
-            both,
-        ),
-        row(
-            "an address without the namespace",
-            of("https://{name}.example.com"),
-            both,
-        ),
-    ]
-}
-
+#[rustfmt::skip] // a table: one row a line
 fn peers() -> Vec<Row> {
     let of = |peer: Value| class("/spec/ingressFrom", json!([peer]));
-    let either: &[_] = &[
-        "spec.ingressFrom[0]",
-        "give either cidr, or namespaceSelector and/or podSelector",
-    ];
-    let range: &[_] = &[
-        "spec.ingressFrom[0].cidr",
-        "network/bits",
-        "such as 192.0.2.0/24",
-    ];
-    let labels: serde_json::Map<_, _> = (0..17).map(|n| (format!("l{n}"), json!("v"))).collect();
-    vec![
-        row(
-            "a range and pods at once",
-            of(json!({ "cidr": "192.0.2.0/24", "podSelector": {} })),
-            either,
-        ),
-        row("a peer that is nobody", of(json!({})), either),
-        row(
-            "an address without bits",
-            of(json!({ "cidr": "192.0.2.1" })),
+    let labelled = |labels: Value| of(json!({ "podSelector": { "matchLabels": labels } }));
+    let either = &["spec.ingressFrom[0]", "give either cidr, or namespaceSelector and/or podSelector"];
+    let range = &["spec.ingressFrom[0].cidr", "network/bits", "such as 192.0.2.0/24"];
+    let many: serde_json::Map<_, _> = (0..17).map(|n| (format!("l{n}"), json!("v"))).collect();
+    let crowd = class("/spec/ingressFrom", json!(vec![json!({ "podSelector": {} }); 33]));
+    [
+        row("33 peers", crowd, &["spec.ingressFrom", "32"]),
+        row("17 labels", labelled(json!(many)), &["matchLabels", "16"]),
+        row("a label's value with a space", labelled(json!({ "app": "a b" })), &["spec.ingressFrom[0].podSelector.matchLabels.app"]),
+        row("a label's value of 64 characters", labelled(json!({ "app": "v".repeat(64) })), &["matchLabels.app", "63"]),
+        rows(either, of, [("a range and pods at once", json!({ "cidr": "192.0.2.0/24", "podSelector": {} })), ("a peer that is nobody", json!({}))]),
+        rows(
             range,
-        ),
-        row(
-            "a range of a name",
-            of(json!({ "cidr": "example.com/24" })),
-            range,
-        ),
-        row(
-            "a range with bits behind its network",
-            of(json!({ "cidr": "192.0.2.1/24" })),
-            range,
-        ),
-        row(
-            "33 peers",
-            class(
-                "/spec/ingressFrom",
-                json!(vec![json!({ "podSelector": {} }); 33]),
-            ),
-            &["spec.ingressFrom", "32"],
-        ),
-        row(
-            "17 labels",
-            of(json!({ "podSelector": { "matchLabels": labels } })),
-            &["matchLabels", "16"],
-        ),
-        row(
-            "a label's value with a space",
-            of(json!({ "podSelector": { "matchLabels": { "app": "a b" } } })),
-            &["spec.ingressFrom[0].podSelector.matchLabels.app"],
-        ),
-        row(
-            "a label's value of 64 characters",
-            of(json!({ "podSelector": { "matchLabels": { "app": "v".repeat(64) } } })),
-            &["matchLabels.app", "63"],
+            of,
+            [
+                ("an address without bits", json!({ "cidr": "192.0.2.1" })),
+                ("a range of a name", json!({ "cidr": "example.com/24" })),
+                ("a range with bits behind its network", json!({ "cidr": "192.0.2.1/24" })),
+            ],
         ),
     ]
+    .concat()
 }
 
+#[rustfmt::skip] // a table: one row a line
 fn egress() -> Vec<Row> {
-    let ports = |ports: Value| {
-        class(
-            "/spec/egress/cidrs",
-            json!([{ "cidr": "192.0.2.0/24", "ports": ports }]),
-        )
-    };
-    vec![
-        row(
-            "an unknown default",
-            class("/spec/egress/default", json!("All")),
-            &["spec.egress.default", "\"Public\", \"None\""],
-        ),
-        row(
-            "port 0",
-            ports(json!([0])),
-            &[
-                "spec.egress.cidrs[0].ports[0]",
-                "greater than or equal to 1",
-            ],
-        ),
-        row(
-            "port 65536",
-            ports(json!([65536])),
-            &[
-                "spec.egress.cidrs[0].ports[0]",
-                "less than or equal to 65535",
-            ],
-        ),
-        row(
-            "a port by name",
-            ports(json!(["https"])),
-            &["spec.egress.cidrs[0].ports[0]", "must be of type integer"],
-        ),
-        row(
-            "no range beside its ports",
-            class("/spec/egress/cidrs", json!([{ "ports": [443] }])),
-            &["spec.egress.cidrs[0].cidr", "Required"],
-        ),
-        row(
-            "a range with too many bits",
-            class("/spec/egress/cidrs", json!([{ "cidr": "192.0.2.0/33" }])),
-            &["spec.egress.cidrs[0].cidr", "network/bits"],
-        ),
-        row(
-            "a denied name",
-            class(
-                "/spec/egress/denyCIDRs",
-                json!(["192.0.2.0/24", "example.com"]),
-            ),
+    let of = |egress: Value| class("/spec/egress", egress);
+    let ports = |port: Value| of(json!({ "cidrs": [{ "cidr": "192.0.2.0/24", "ports": [port] }] }));
+    let cidr = |range: Value| of(json!({ "cidrs": [range] }));
+    let denied = |ranges: Value| of(json!({ "denyCIDRs": ranges }));
+    let servers = of(json!({ "dnsPeers": vec![json!({ "cidr": "192.0.2.1/32" }); 9] }));
+    [
+        row("an unknown default", of(json!({ "default": "All" })), &["spec.egress.default", "\"Public\", \"None\""]),
+        row("namespaces without a selector", of(json!({ "namespaces": [{}] })), &["spec.egress.namespaces[0].selector", "Required"]),
+        row("nine name servers", servers, &["spec.egress.dnsPeers", "8"]),
+        row("port 0", ports(json!(0)), &["spec.egress.cidrs[0].ports[0]", "greater than or equal to 1"]),
+        row("port 65536", ports(json!(65536)), &["spec.egress.cidrs[0].ports[0]", "less than or equal to 65535"]),
+        row("a port by name", ports(json!("https")), &["spec.egress.cidrs[0].ports[0]", "must be of type integer"]),
+        row("no range beside its ports", cidr(json!({ "ports": [443] })), &["spec.egress.cidrs[0].cidr", "Required"]),
+        row("a range with too many bits", cidr(json!({ "cidr": "192.0.2.0/33" })), &["spec.egress.cidrs[0].cidr", "network/bits"]),
+        rows(
             &["spec.egress.denyCIDRs", "network/bits"],
-        ),
-        row(
-            "a denied range with bits behind its network",
-            class("/spec/egress/denyCIDRs", json!(["1.2.3.4/0"])),
-            &["spec.egress.denyCIDRs", "network/bits"],
-        ),
-        row(
-            "namespaces without a selector",
-            class("/spec/egress/namespaces", json!([{}])),
-            &["spec.egress.namespaces[0].selector", "Required"],
-        ),
-        row(
-            "nine name servers",
-            class(
-                "/spec/egress/dnsPeers",
-                json!(vec![json!({ "cidr": "192.0.2.1/32" }); 9]),
-            ),
-            &["spec.egress.dnsPeers", "8"],
+            denied,
+            [("a denied name", json!(["192.0.2.0/24", "example.com"])), ("a denied range with bits behind its network", json!(["1.2.3.4/0"]))],
         ),
     ]
+    .concat()
 }
 
+#[rustfmt::skip] // a table: one row a line
 fn rest() -> Vec<Row> {
     let grace = |seconds: Value| class("/spec/terminationGracePeriodSeconds", seconds);
-    vec![
-        row(
-            "too little time to stop",
-            grace(json!(4)),
-            &[
-                "spec.terminationGracePeriodSeconds",
-                "greater than or equal to 5",
-            ],
-        ),
-        row(
-            "too much time to stop",
-            grace(json!(601)),
-            &[
-                "spec.terminationGracePeriodSeconds",
-                "less than or equal to 600",
-            ],
-        ),
-        row(
-            "an unknown log level",
-            class("/spec/logLevel", json!("verbose")),
-            &["spec.logLevel", "\"info\""],
-        ),
-        row(
-            "a class's name with a dot",
-            class("/metadata/name", json!("a.b")),
-            &["metadata.name: no dots", "spec.className"],
-        ),
-        row(
-            "a class's name of 64 characters",
-            class("/metadata/name", json!("c".repeat(64))),
-            &["metadata.name: at most 63 characters"],
-        ),
+    let name = |name: Value| class("/metadata/name", name);
+    [
+        row("too little time to stop", grace(json!(4)), &["spec.terminationGracePeriodSeconds", "greater than or equal to 5"]),
+        row("too much time to stop", grace(json!(601)), &["spec.terminationGracePeriodSeconds", "less than or equal to 600"]),
+        row("an unknown log level", class("/spec/logLevel", json!("verbose")), &["spec.logLevel", "\"info\""]),
+        row("a class's name with a dot", name(json!("a.b")), &["metadata.name: no dots", "spec.className"]),
+        row("a class's name of 64 characters", name(json!("c".repeat(64))), &["metadata.name: at most 63 characters"]),
     ]
+    .concat()
 }
 
+#[rustfmt::skip] // a table: one row a line
 fn engine_changes() -> Vec<Row> {
-    vec![
-        row(
-            "another user",
-            json!({ "spec": { "user": "bob@example.com" } }),
-            &[
-                "spec.user",
-                "cannot change",
-                "create another UserEngine instead",
-            ],
-        ),
-        row(
-            "a user taken away",
-            json!({ "spec": { "user": null } }),
-            &["spec.user", "Required"],
-        ),
-        row(
-            "a smaller size",
-            json!({ "spec": { "storage": { "size": "2047Mi" } } }),
-            &["spec.storage.size", "a volume cannot shrink"],
-        ),
-        row(
-            "a size that is none",
-            json!({ "spec": { "storage": { "size": "big" } } }),
-            &["spec.storage.size", "such as 1Gi"],
-        ),
-        row(
-            "a spec taken away",
-            json!({ "spec": null }),
-            &["spec", "Required"],
-        ),
+    let of = |spec: Value| json!({ "spec": spec });
+    let sized = |size: &str| of(json!({ "storage": { "size": size } }));
+    [
+        row("another user", of(json!({ "user": "bob@example.com" })), &["spec.user", "cannot change", "create another UserEngine instead"]),
+        row("a user taken away", of(json!({ "user": null })), &["spec.user", "Required"]),
+        row("a smaller size", sized("2047Mi"), &["spec.storage.size", "a volume cannot shrink"]),
+        row("a size that is none", sized("big"), &["spec.storage.size", "such as 1Gi"]),
+        row("a spec taken away", of(Value::Null), &["spec", "Required"]),
     ]
+    .concat()
 }
 
+#[rustfmt::skip] // a table: one row a line
 fn class_changes() -> Vec<Row> {
-    vec![
-        row(
-            "an image taken away",
-            json!({ "spec": { "image": null } }),
-            &["spec.image", "Required"],
-        ),
-        row(
-            "a size above the maximum",
-            json!({ "spec": { "storage": { "maxSize": "1Gi" } } }),
-            &["spec.storage", "maxSize must not be smaller than size"],
-        ),
-        row(
-            "a limit below what is set aside",
-            json!({ "spec": { "resources": { "limits": { "cpu": "1" } } } }),
-            &["requests.cpu must not be above limits.cpu"],
-        ),
-        row(
-            "an address that all engines share",
-            json!({ "spec": { "publicURL": "https://engines.example.com" } }),
-            &["two engines must not share an address"],
-        ),
+    let of = |spec: Value| json!({ "spec": spec });
+    [
+        row("an image taken away", of(json!({ "image": null })), &["spec.image", "Required"]),
+        row("a size above the maximum", of(json!({ "storage": { "maxSize": "1Gi" } })), &["spec.storage", "maxSize must not be smaller than size"]),
+        row("a limit below what is set aside", of(json!({ "resources": { "limits": { "cpu": "1" } } })), &["requests.cpu must not be above limits.cpu"]),
+        row("an address that all engines share", of(json!({ "publicURL": "https://engines.example.com" })), &["two engines must not share an address"]),
     ]
+    .concat()
 }
