@@ -16,7 +16,7 @@ use crate::rules;
     kind = "EngineClass",
     plural = "engineclasses",
     shortname = "ec",
-    category = "userengine",
+    category = "userengine-all",
     derive = "PartialEq",
     doc = "What the platform decides for a group of engines: image, size, storage and who may talk to whom.",
     validation = Rule::new("size(self.metadata.name) <= 63").message("metadata.name: at most 63 characters"),

@@ -16,7 +16,7 @@ use crate::status::UserEngineStatus;
     plural = "userengines",
     namespaced,
     shortname = "ue",
-    category = "userengine",
+    category = "userengine-all",
     status = "UserEngineStatus",
     derive = "PartialEq",
     doc = "One user's engine: a pod, a brain (a SQLite database on a volume), an encryption key and the walls around them.",
