@@ -106,6 +106,8 @@ reasons! {
     SizeOutOfBounds,
     /// The size that is asked for is less than the volume has.
     ShrinkIgnored,
+    /// The volume cannot be made as large as is asked for.
+    GrowthRefused,
     /// An object that the engine needs exists and belongs to somebody else.
     ChildNotOurs,
     /// The API server refused an object that the engine needs.

@@ -49,6 +49,8 @@ pub enum Phase {
     Starting,
     /// It serves.
     Ready,
+    /// It finishes what is in flight, to be stopped as requested.
+    Suspending,
     /// Stopped on request; brain and keys are kept.
     Suspended,
     /// Somebody has to act; the condition `Ready` says on what.
@@ -59,10 +61,11 @@ pub enum Phase {
 
 impl Phase {
     /// Every phase.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Pending,
         Self::Starting,
         Self::Ready,
+        Self::Suspending,
         Self::Suspended,
         Self::Blocked,
         Self::Terminating,
@@ -74,6 +77,7 @@ impl Phase {
             Self::Pending => "Pending",
             Self::Starting => "Starting",
             Self::Ready => "Ready",
+            Self::Suspending => "Suspending",
             Self::Suspended => "Suspended",
             Self::Blocked => "Blocked",
             Self::Terminating => "Terminating",

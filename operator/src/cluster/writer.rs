@@ -164,6 +164,30 @@ impl Writer {
             .map_err(|error| classify(kind, name.to_owned(), error))
     }
 
+    /// Adds a finalizer to those that an object of a built-in kind has: a strategic merge adds to that list.
+    pub async fn add_finalizer<K>(
+        &self,
+        kind: &'static str,
+        name: &str,
+        finalizer: &str,
+    ) -> Result<(), WriteError>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+            + Clone
+            + DeserializeOwned
+            + Debug,
+    {
+        self.metrics.wrote("patch", kind);
+        let patch = Patch::Strategic(json!({ "metadata": { "finalizers": [finalizer] } }));
+        let result = self
+            .api::<K>()
+            .patch(name, &PatchParams::default(), &patch)
+            .await;
+        result
+            .map(drop)
+            .map_err(|error| classify(kind, name.to_owned(), error))
+    }
+
     /// Applies a status: fields that are not in it go away.
     pub async fn apply_status<K>(
         &self,

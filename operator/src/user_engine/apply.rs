@@ -37,8 +37,8 @@ pub enum Error {
 pub struct Applied {
     /// What stood in the way, if anything: the steps after it were left out.
     pub trouble: Option<Finding>,
-    /// True if anything was written.
-    pub wrote: bool,
+    /// Why the volume does not grow, if it was asked to and cannot: the engine goes on without.
+    pub growth: Option<Finding>,
 }
 
 /// Carries out the steps in order, up to the first that somebody else stands in the way of.
@@ -50,9 +50,14 @@ pub async fn apply(writer: &Writer, observed: &Observed, plan: &Plan) -> Result<
     }
     for step in &plan.steps {
         match carry_out(writer, observed, step).await {
-            Ok(Outcome::Unchanged) => {}
-            Ok(Outcome::Wrote) => applied.wrote = true,
+            Ok(Outcome::Done) => {}
             Ok(Outcome::InTheWay(finding)) => applied.trouble = Some(finding),
+            Err(Error::Write(WriteError::Refused { name, message, .. }))
+                if matches!(step, Step::GrowClaim(_)) =>
+            {
+                let message = format!("'{name}' stays as large as it is: {message}");
+                applied.growth = Some(Finding::fine_but(Reason::GrowthRefused, message));
+            }
             Err(Error::Write(WriteError::Refused {
                 kind,
                 name,
@@ -73,8 +78,7 @@ pub async fn apply(writer: &Writer, observed: &Observed, plan: &Plan) -> Result<
 }
 
 enum Outcome {
-    Unchanged,
-    Wrote,
+    Done,
     InTheWay(Finding),
 }
 
@@ -90,21 +94,22 @@ async fn carry_out(writer: &Writer, observed: &Observed, step: &Step) -> Result<
                 .create(&resource, "PersistentVolumeClaim", claim)
                 .await?;
         }
-        Step::AmendClaim(patch) => {
+        Step::AmendClaim(patch) | Step::GrowClaim(patch) => {
             let name = observed.names().claim();
             writer
                 .patch::<PersistentVolumeClaim>("PersistentVolumeClaim", &name, patch)
                 .await?;
         }
         Step::HoldKey(name) => {
-            let patch = json!({ "metadata": { "finalizers": [labels::KEY_FINALIZER] } });
-            writer.patch::<Secret>("Secret", name, &patch).await?;
+            writer
+                .add_finalizer::<Secret>("Secret", name, labels::KEY_FINALIZER)
+                .await?;
         }
         Step::MintApiKey => mint_api_key(writer, observed).await?,
         Step::MendApiKey => mend_api_key(writer, observed).await?,
         Step::Apply(child) => return apply_child(writer, observed, child).await,
     }
-    Ok(Outcome::Wrote)
+    Ok(Outcome::Done)
 }
 
 async fn hold(writer: &Writer, observed: &Observed) -> Result<(), Error> {
@@ -187,7 +192,7 @@ async fn apply_child(
     let (kind, resource) = (child.id.kind.as_str(), child.id.kind.resource());
     let Some(live) = observed.children.get(&child.id) else {
         writer.create(&resource, kind, &child.object).await?;
-        return Ok(Outcome::Wrote);
+        return Ok(Outcome::Done);
     };
     let ownership = ownership(&live.metadata, &observed.name(), &observed.uid());
     if ownership != Ownership::Ours {
@@ -199,10 +204,10 @@ async fn apply_child(
     }
     let fields = serde_json::to_value(live).unwrap_or_default();
     if live.metadata.deletion_timestamp.is_some() || covers(&fields, &child.object) {
-        return Ok(Outcome::Unchanged);
+        return Ok(Outcome::Done);
     }
     writer.apply(&resource, kind, live, &child.object).await?;
-    Ok(Outcome::Wrote)
+    Ok(Outcome::Done)
 }
 
 fn in_the_way(ownership: Ownership, kind: &str, name: &str) -> Finding {

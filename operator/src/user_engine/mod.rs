@@ -125,27 +125,42 @@ struct Done {
 async fn rounds(engine: &Arc<UserEngine>, context: &Context) -> Result<Done, Error> {
     let namespace = engine.namespace().unwrap_or_default();
     let writer = Writer::new(context.client.clone(), namespace, context.metrics.clone());
-    if engine.metadata.deletion_timestamp.is_some() {
-        leave::leave(context, &writer, engine).await?;
-        context
-            .metrics
-            .engine(&engine.uid().unwrap_or_default(), None);
-        return Ok(Done {
-            phase: Some(Phase::Terminating),
-            action: Action::await_change(),
-        });
-    }
     for round in 1.. {
-        let observed = observe::observe(context, engine).await?;
-        let assessment = assess::assess(&observed);
+        // What the watch gave may be older than a deletion: nothing is made for an engine that goes.
+        let Some(observed) = observe::observe(context, engine).await? else {
+            return Ok(gone(context, engine));
+        };
+        if observed.engine.metadata.deletion_timestamp.is_some() {
+            leave::leave(context, &writer, &observed.engine).await?;
+            return Ok(gone(context, engine));
+        }
+        let mut assessment = assess::assess(&observed);
         let plan = plan::plan(&observed, &assessment);
         let applied = apply::apply(&writer, &observed, &plan).await?;
         if plan.again && applied.trouble.is_none() && round < ROUNDS {
             continue;
         }
+        if let Some(growth) = applied
+            .growth
+            .clone()
+            .filter(|_| assessment.storage.holds())
+        {
+            assessment.storage = growth;
+        }
         return finish(context, &writer, &observed, &assessment, &applied).await;
     }
     unreachable!("the loop above returns")
+}
+
+/// The engine is gone, or as good as gone.
+fn gone(context: &Context, engine: &UserEngine) -> Done {
+    context
+        .metrics
+        .engine(&engine.uid().unwrap_or_default(), None);
+    Done {
+        phase: Some(Phase::Terminating),
+        action: Action::await_change(),
+    }
 }
 
 async fn finish(

@@ -33,8 +33,11 @@ fn failed(what: &'static str) -> impl FnOnce(kube::Error) -> Error {
     move |source| Error { what, source }
 }
 
-/// Reads everything that a decision about `engine` may depend on.
-pub async fn observe(context: &Context, engine: &Arc<UserEngine>) -> Result<Observed, Error> {
+/// Reads everything that a decision about `engine` may depend on; `None` if it is gone, or another one by now.
+pub async fn observe(
+    context: &Context,
+    engine: &Arc<UserEngine>,
+) -> Result<Option<Observed>, Error> {
     let eye = Eye {
         context,
         namespace: engine.namespace().unwrap_or_default(),
@@ -49,8 +52,9 @@ pub async fn observe(context: &Context, engine: &Arc<UserEngine>) -> Result<Obse
     )
     .await?;
     let (claim, keys) = claim_and_keys;
-    Ok(Observed {
-        engine: engine_now.map_or_else(|| engine.clone(), Arc::new),
+    let same = engine_now.filter(|now| now.uid() == engine.uid());
+    Ok(same.map(|engine| Observed {
+        engine: Arc::new(engine),
         classes: context.classes.state(),
         claim,
         keys,
@@ -58,7 +62,7 @@ pub async fn observe(context: &Context, engine: &Arc<UserEngine>) -> Result<Obse
         children,
         pod,
         operator_namespace: context.operator_namespace.clone(),
-    })
+    }))
 }
 
 struct Eye<'a> {

@@ -401,7 +401,11 @@ fn every_finding_says_what_it_is_about_and_what_to_do() {
 #[test]
 fn every_reason_can_be_met() {
     // Those of what stands in the way of a plan, which only `apply` meets.
-    let mut met = vec![Reason::ChildNotOurs, Reason::ChildRefused];
+    let mut met = vec![
+        Reason::ChildNotOurs,
+        Reason::ChildRefused,
+        Reason::GrowthRefused,
+    ];
     met.extend(situations().iter().map(|(_, _, reason, ..)| *reason));
     for reason in Reason::OWN {
         assert!(met.contains(reason), "{reason:?} has no situation");

@@ -22,8 +22,10 @@ pub enum Step {
     },
     /// Claim the volume, with the record of the key that was minted and read back.
     Claim(Box<serde_json::Value>),
-    /// Change the claim's annotations, finalizer or size.
+    /// Change the claim's annotations or finalizer.
     AmendClaim(serde_json::Value),
+    /// Ask for a larger volume. Many storage classes refuse, and the engine goes on with what it has.
+    GrowClaim(serde_json::Value),
     /// Put the finalizer back on a key Secret.
     HoldKey(String),
     /// Make the API key.
@@ -93,8 +95,7 @@ pub fn plan(observed: &Observed, assessment: &Assessment) -> Plan {
             .into_iter()
             .map(|child| Step::Apply(Box::new(child))),
     );
-    // Last: many storage classes refuse it, and that must hold nothing else up.
-    steps.extend(growth.map(Step::AmendClaim));
+    steps.extend(growth.map(Step::GrowClaim));
     Plan { steps, again }
 }
 

@@ -70,7 +70,8 @@ impl Report<'_> {
         let ready = self.ready();
         match (ready.severity, ready.reason) {
             (Severity::Fine, _) => Phase::Ready,
-            (Severity::Idle, _) | (Severity::Waiting, Reason::Stopping) => Phase::Suspended,
+            (Severity::Idle, _) => Phase::Suspended,
+            (Severity::Waiting, Reason::Stopping) => Phase::Suspending,
             (Severity::Blocked, _) => Phase::Blocked,
             (Severity::Waiting, _) if self.observed.claim.is_some() => Phase::Starting,
             (Severity::Waiting, _) => Phase::Pending,

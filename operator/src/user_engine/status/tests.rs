@@ -67,7 +67,7 @@ fn a_phase_is_one_word_for_the_whole() {
             alive().ended(r#"{"reason":"BrainLocked","message":"another"}"#),
             Phase::Starting,
         ),
-        (alive().running().suspended(), Phase::Suspended),
+        (alive().running().suspended(), Phase::Suspending),
         (alive().suspended(), Phase::Suspended),
         (alive().claim_phase("Pending").suspended(), Phase::Suspended),
         (world().claimed().running(), Phase::Blocked),

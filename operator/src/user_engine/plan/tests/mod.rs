@@ -27,6 +27,7 @@ fn names(plan: &Plan) -> Vec<&'static str> {
             Step::MintKey { .. } => "MintKey",
             Step::Claim(_) => "Claim",
             Step::AmendClaim(_) => "AmendClaim",
+            Step::GrowClaim(_) => "GrowClaim",
             Step::HoldKey(_) => "HoldKey",
             Step::MintApiKey => "MintApiKey",
             Step::MendApiKey => "MendApiKey",
@@ -55,7 +56,7 @@ fn amendments(plan: &Plan) -> Vec<&Value> {
     plan.steps
         .iter()
         .filter_map(|step| {
-            if let Step::AmendClaim(patch) = step {
+            if let Step::AmendClaim(patch) | Step::GrowClaim(patch) = step {
                 Some(patch)
             } else {
                 None
@@ -94,7 +95,7 @@ fn carry_out(World(seen): &mut World, step: &Step) {
             );
             seen.claim = Some(serde_json::from_value(*claim).unwrap());
         }
-        Step::AmendClaim(patch) => {
+        Step::AmendClaim(patch) | Step::GrowClaim(patch) => {
             let mut claim = serde_json::to_value(&seen.claim).unwrap();
             assert_eq!(
                 patch["metadata"]["resourceVersion"],
@@ -263,10 +264,7 @@ fn sized(size: &str) -> World {
 #[test]
 fn a_volume_grows_upward_within_the_classes_bound_and_last_of_all() {
     let plan = sized("2Gi").plan();
-    assert_eq!(
-        names(&plan),
-        [CHILDREN.as_slice(), &["AmendClaim"]].concat()
-    );
+    assert_eq!(names(&plan), [CHILDREN.as_slice(), &["GrowClaim"]].concat());
     assert_eq!(
         amendments(&plan)[0],
         &json!({ "metadata": { "resourceVersion": "7" }, "spec": { "resources": { "requests": { "storage": "2Gi" } } } })
