@@ -4,17 +4,31 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// First parts of a path that is one of this repository's.
-const FOLDERS: [&str; 10] =
-    ["crds/", "operator/", "engine/", "charts/", "tests/", "docs/", "examples/", "build/", ".ci/", "migrations/"];
+const FOLDERS: [&str; 10] = [
+    "crds/",
+    "operator/",
+    "engine/",
+    "charts/",
+    "tests/",
+    "docs/",
+    "examples/",
+    "build/",
+    ".ci/",
+    "migrations/",
+];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
 fn documents(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let (path, name) = (entry.path(), entry.file_name());
-        if path.is_dir() && !["target", ".git", "node_modules", "dist"].iter().any(|skipped| name == *skipped) {
+        if path.is_dir()
+            && !["target", ".git", "node_modules", "dist"]
+                .iter()
+                .any(|skipped| name == *skipped)
+        {
             documents(&path, found);
         } else if path.extension().is_some_and(|extension| extension == "md") {
             found.push(path);
@@ -25,11 +39,23 @@ fn documents(folder: &Path, found: &mut Vec<PathBuf>) {
 /// What stands between back-ticks or in a link, if it looks like a path of ours.
 fn paths(text: &str) -> impl Iterator<Item = &str> {
     let quoted = text.split('`').skip(1).step_by(2);
-    let linked = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
-    quoted.chain(linked).map(|path| path.split('#').next().unwrap_or_default()).filter(|path| {
-        let is_plain = !path.contains(|c: char| c.is_whitespace() || "<>{}*$…".contains(c));
-        is_plain && (FOLDERS.iter().any(|folder| path.trim_start_matches("../").starts_with(folder)) || path.ends_with(".md"))
-    })
+    let linked = text
+        .split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split(')').next());
+    quoted
+        .chain(linked)
+        .map(|path| path.split('#').next().unwrap_or_default())
+        .filter(|path| {
+            let is_plain = !path.contains(|c: char| c.is_whitespace() || "<>{}*$…".contains(c));
+            is_plain
+                && (FOLDERS
+                    .iter()
+                    .any(|folder| path.trim_start_matches("../").starts_with(folder))
+                    || Path::new(path)
+                        .extension()
+                        .is_some_and(|extension| extension == "md"))
+        })
 }
 
 #[test]
@@ -47,11 +73,18 @@ fn every_path_that_a_document_names_exists() {
             }
         }
     }
-    assert!(missing.is_empty(), "documents name what is not there:\n{}", missing.join("\n"));
+    assert!(
+        missing.is_empty(),
+        "documents name what is not there:\n{}",
+        missing.join("\n")
+    );
 }
 
 #[test]
 fn sees_the_paths_in_a_document() {
     let text = "See `docs/a.md`, [b](../operator/src/lib.rs#x), `kubectl get x`, `crds/*.yaml` and `make test`.";
-    assert_eq!(paths(text).collect::<Vec<_>>(), ["docs/a.md", "../operator/src/lib.rs"]);
+    assert_eq!(
+        paths(text).collect::<Vec<_>>(),
+        ["docs/a.md", "../operator/src/lib.rs"]
+    );
 }

@@ -4,7 +4,7 @@
 use anyhow::Context as _;
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
-use kube::api::{DeleteParams, PostParams};
+use kube::api::{DeleteParams, ListParams, PostParams};
 use serde_json::json;
 use userengine_api::labels;
 use userengine_api::status::Phase;
@@ -12,7 +12,10 @@ use userengine_e2e::{Brain, Engine, Namespace, eventually, in_namespace, inside}
 
 /// The key Secret of `alice`.
 async fn key_secret(namespace: &Namespace) -> anyhow::Result<Secret> {
-    let all = namespace.api::<Secret>().list(&Default::default()).await?;
+    let all = namespace
+        .api::<Secret>()
+        .list(&ListParams::default())
+        .await?;
     all.into_iter()
         .find(|secret| secret.name_any().starts_with("alice-key-"))
         .context("no key Secret")

@@ -1,6 +1,7 @@
 //! An emptied, swapped or foreign volume is never taken for a new brain.
 
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use kube::api::DeleteParams;
 use serde_json::json;
 use userengine_api::status::Phase;
 use userengine_e2e::{Brain, Engine, Namespace, in_namespace};
@@ -75,7 +76,7 @@ async fn a_claim_that_is_being_deleted_is_kept_and_reported() -> anyhow::Result<
         let engine = Engine::ready(&namespace, "alice", "alice").await?;
         namespace
             .api::<PersistentVolumeClaim>()
-            .delete("alice-brain", &Default::default())
+            .delete("alice-brain", &DeleteParams::default())
             .await?;
         let condition = engine
             .wait_reason("StorageReady", "ClaimDeletionPending")
@@ -99,7 +100,9 @@ async fn a_claim_that_was_torn_away_is_not_replaced_by_an_empty_one() -> anyhow:
     in_namespace("claimgone", |namespace| async move {
         let engine = suspended(&namespace, "alice").await?;
         let claims = namespace.api::<PersistentVolumeClaim>();
-        claims.delete("alice-brain", &Default::default()).await?;
+        claims
+            .delete("alice-brain", &DeleteParams::default())
+            .await?;
         namespace
             .merge::<PersistentVolumeClaim>(
                 "alice-brain",

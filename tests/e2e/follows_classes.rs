@@ -1,5 +1,5 @@
 use kube::Api;
-use kube::api::DeleteParams;
+use kube::api::{DeleteParams, PatchParams};
 use serde_json::json;
 use userengine_api::EngineClass;
 use userengine_api::status::Phase;
@@ -73,7 +73,7 @@ async fn an_engine_without_a_class_takes_the_default_and_keeps_it() -> anyhow::R
         let set = |name: String, value: serde_json::Value| {
             let classes = classes.clone();
             let patch = kube::api::Patch::Merge(mark(value));
-            async move { classes.patch(&name, &Default::default(), &patch).await }
+            async move { classes.patch(&name, &PatchParams::default(), &patch).await }
         };
         let [a, b] = names;
         set(a.clone(), json!("true")).await?;

@@ -16,7 +16,7 @@ async fn address(engine: &Engine) -> anyhow::Result<String> {
 #[tokio::test]
 async fn an_engine_reaches_neither_its_peers_nor_the_api_server() -> anyhow::Result<()> {
     in_namespace("walls", |namespace| async move {
-        let alice = Engine::ready(&namespace, "alice", "alice").await?;
+        Engine::ready(&namespace, "alice", "alice").await?;
         let bob = Engine::ready(&namespace, "bob", "bob").await?;
         let other = Namespace::create("walls2", &[]).await?;
         let carol = Engine::ready(&other, "carol", "carol").await?;

@@ -1,6 +1,6 @@
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret, Service};
 use kube::ResourceExt;
-use kube::api::DeleteParams;
+use kube::api::{DeleteParams, ListParams};
 use serde_json::json;
 use userengine_api::status::Phase;
 use userengine_e2e::{Engine, condition, in_namespace};
@@ -65,7 +65,7 @@ async fn a_volume_that_was_there_first_counts_as_data_and_gets_no_key() -> anyho
         let engine = Engine::create(&namespace, userengine_e2e::engine("alice", "alice")).await?;
         let condition = engine.wait_reason("Ready", "KeyUnknown").await?;
         assert!(condition.message.contains("Adopt a volume"), "{}", condition.message);
-        let secrets = namespace.api::<Secret>().list(&Default::default()).await?;
+        let secrets = namespace.api::<Secret>().list(&ListParams::default()).await?;
         assert!(secrets.items.is_empty(), "a key was made for a volume that may hold a brain");
         assert!(engine.pod().await?.is_none());
         Ok(())

@@ -39,7 +39,7 @@ pub async fn class(client: &kube::Client, name: &str, changes: Value) -> anyhow:
             "terminationGracePeriodSeconds": 10,
         },
     });
-    merge(&mut object["spec"], changes);
+    merge(&mut object, json!({ "spec": changes }));
     classes
         .patch(
             name,

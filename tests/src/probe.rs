@@ -101,7 +101,7 @@ impl Probe {
         pods.patch_subresource(
             "ephemeralcontainers",
             pod,
-            &Default::default(),
+            &kube::api::PatchParams::default(),
             &kube::api::Patch::Strategic(patch),
         )
         .await?;
