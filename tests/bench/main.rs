@@ -1,0 +1,104 @@
+//! The comparisons of `docs/benchmarks.md`. `tests/bench.sh` builds what this needs and runs it.
+
+mod apply;
+mod by_hand;
+mod idle;
+mod images;
+mod machine;
+mod report;
+mod server;
+mod start;
+mod summary;
+mod text;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::Parser;
+
+use crate::report::{Measured, Part, PartName, Report};
+use crate::server::Servers;
+
+/// Measures the named parts and writes them, beside the parts measured before, as JSON and Markdown.
+#[derive(Parser)]
+struct Arguments {
+    /// What to measure.
+    #[arg(required = true)]
+    parts: Vec<PartName>,
+    /// Rounds of each part; without it, each part's own number.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=200))]
+    rounds: Option<u32>,
+    /// Folder with the images and `bin/engine`.
+    #[arg(long)]
+    dist: PathBuf,
+    /// The bare server.
+    #[arg(long)]
+    bare: PathBuf,
+    /// An empty folder for brains, on the disk that is to be measured.
+    #[arg(long)]
+    scratch: PathBuf,
+    /// Where `benchmarks.md` and `benchmarks.json` go.
+    #[arg(long)]
+    out: PathBuf,
+    /// What is measured.
+    #[arg(long)]
+    commit: String,
+    /// Today.
+    #[arg(long)]
+    date: String,
+}
+
+impl Arguments {
+    fn rounds(&self, part: PartName) -> u32 {
+        self.rounds.unwrap_or(part.rounds())
+    }
+
+    fn measure(&self, part: PartName) -> anyhow::Result<Measured> {
+        let rounds = self.rounds(part);
+        let servers = Servers::new(&self.dist.join("bin/engine"), &self.bare, &self.scratch);
+        match part {
+            PartName::Apply => apply::measure(rounds),
+            PartName::Start => start::measure(&servers, rounds),
+            PartName::Idle => idle::measure(&servers, rounds),
+            PartName::Images => images::measure(&self.dist),
+        }
+    }
+
+    fn part(&self, name: PartName) -> anyhow::Result<Part> {
+        Ok(Part {
+            date: self.date.clone(),
+            commit: self.commit.clone(),
+            rounds: self.rounds(name),
+            machine: machine::describe(),
+            measured: self.measure(name)?,
+        })
+    }
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    let arguments = Arguments::parse();
+    let mut report = Report::read(&arguments.out)?;
+    let mut failed = false;
+    for name in &arguments.parts {
+        let began = Instant::now();
+        match arguments.part(*name) {
+            Ok(part) => {
+                report.replace(*name, part);
+                // After every part, so that a later failure loses nothing.
+                report.write(&arguments.out)?;
+                eprintln!("    {name} took {:.0} s", began.elapsed().as_secs_f64());
+            }
+            Err(error) => {
+                eprintln!("    {name} did not run: {error:#}");
+                failed = true;
+            }
+        }
+    }
+    print!("{}", report.table());
+    Ok(if failed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
