@@ -55,10 +55,11 @@ async fn measure_in(namespace: &Namespace, rounds: u32) -> anyhow::Result<Measur
     bench.hand("hand-warm").await?;
 
     let (mut ours, mut hand, mut engines) = (Pods::default(), Pods::default(), Vec::new());
-    let mut busy = Vec::new();
+    let (mut busy, origin) = (Vec::new(), Instant::now());
     for round in 0..rounds {
         for ours_now in [round % 2 == 0, round % 2 == 1] {
             busy.push(wait_until_quiet(QUIET)?);
+            wait_for_phase(origin, f64::from(round) / f64::from(rounds)).await;
             if ours_now {
                 let (pod, engine) = bench.ours(&format!("ours-{round}")).await?;
                 ours.take(&pod);
@@ -90,6 +91,15 @@ async fn measure_in(namespace: &Namespace, rounds: u32) -> anyhow::Result<Measur
         busy,
         notes: vec![bench.describe().await?],
     })
+}
+
+/// Waits until `fraction` of a second of the bench's clock has passed. The kubelet looks at its pods once a second, and
+/// a round ends when it has looked; without this, every round would begin at about the same moment between two looks, so
+/// that a few milliseconds more would always, or never, cost a whole second.
+async fn wait_for_phase(origin: Instant, fraction: f64) {
+    let now = origin.elapsed().as_secs_f64().fract();
+    let wait = (fraction - now).rem_euclid(1.0);
+    tokio::time::sleep(Duration::from_secs_f64(wait)).await;
 }
 
 fn line(what: &str, ours: Vec<f64>, rounds: Vec<f64>, budget: Option<Budget>) -> Line {

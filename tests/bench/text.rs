@@ -61,7 +61,8 @@ volume of a round are gone before the next begins. Both take turns at being firs
   resources, grace period and storage class. What is left out favours this side: it makes no keys, and has no NetworkPolicy,
   no ServiceAccount of its own and no second Service.
 
-The image is on the node before. Volumes are made by the cluster's default storage class for both.
+The kubelet looks at its pods and probes them once a second, so a few milliseconds can cost a second or nothing. Both sides of a
+round begin at the same fraction of a second, and the rounds spread these fractions evenly. The image is on the node before. Volumes are made by the cluster's default storage class for both.
 ";
 
 const START: &str = "\
