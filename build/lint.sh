@@ -27,4 +27,4 @@ if ! "$tools/bin/cargo-deny" check advisories; then
 fi
 
 step "go vet"
-(cd tests/cluster && go vet ./...)
+(cd tests/cluster && CGO_ENABLED=0 GOFLAGS=-trimpath go vet -tags cluster ./...)

@@ -141,7 +141,7 @@ impl LogLevel {
 }
 
 /// CPU and memory.
-#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[derive(KubeSchema, Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = rules::not_above("cpu"), validation = rules::not_above("memory"))]
 pub struct Resources {
@@ -183,9 +183,12 @@ impl Amounts {
     }
 }
 
-impl Default for Amounts {
+impl Default for Resources {
     fn default() -> Self {
-        Self::requests()
+        Self {
+            requests: Amounts::requests(),
+            limits: Amounts::limits(),
+        }
     }
 }
 
@@ -340,4 +343,19 @@ pub struct NamespacePorts {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(range(min = 1, max = 65535)))]
     pub ports: Vec<i32>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A class that says nothing of resources gets the same as one that says nothing inside them.
+    #[test]
+    fn an_engine_may_use_more_than_is_set_aside_for_it() {
+        let silent: EngineClassSpec = serde_json::from_str(r#"{"image":"x"}"#).unwrap();
+        let empty: Resources = serde_json::from_str("{}").unwrap();
+        assert_eq!(silent.resources, empty);
+        assert_eq!(silent.resources.limits.cpu, "1");
+        assert_eq!(silent.resources.limits.memory, "256Mi");
+    }
 }

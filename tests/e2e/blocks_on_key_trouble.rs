@@ -25,11 +25,13 @@ async fn key_secret(namespace: &Namespace) -> anyhow::Result<Secret> {
 async fn destroy(namespace: &Namespace, name: &str) -> anyhow::Result<()> {
     let api = namespace.api::<Secret>();
     api.delete(name, &DeleteParams::default()).await?;
-    namespace
-        .merge::<Secret>(name, json!({ "metadata": { "finalizers": null } }))
-        .await?;
     eventually("the Secret to be gone", 20, || async {
-        Ok(api.get_opt(name).await?.is_none().then_some(()))
+        if api.get_opt(name).await?.is_none() {
+            return Ok(Some(()));
+        }
+        let patch = json!({ "metadata": { "finalizers": null } });
+        namespace.merge::<Secret>(name, patch).await?;
+        Ok(None)
     })
     .await
 }

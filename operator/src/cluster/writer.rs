@@ -4,12 +4,11 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use k8s_openapi::NamespaceResourceScope;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use kube::api::{
     Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions,
 };
 use kube::core::response::Status;
-use kube::{Client, Resource};
+use kube::{Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use userengine_api::labels::MANAGER;
@@ -86,25 +85,17 @@ impl Writer {
             .and_then(Value::as_str)
             .unwrap_or_default()
             .to_owned();
-        let object: DynamicObject =
-            serde_json::from_value(object.clone()).map_err(|error| WriteError::Failed {
-                kind,
-                name: name.clone(),
-                source: Box::new(kube::Error::SerdeError(error)),
-            })?;
-        let parameters = PostParams {
-            field_manager: Some(MANAGER.to_owned()),
-            ..PostParams::default()
-        };
+        let object = parse(kind, &name, object)?;
         self.metrics.wrote("create", kind);
-        api.create(&parameters, &object)
+        api.create(&ours(), &object)
             .await
             .map(drop)
             .map_err(|error| classify(kind, name, error))
     }
 
-    /// Server-side apply onto exactly the object that was seen (<https://kubernetes.io/docs/reference/using-api/server-side-apply/>).
-    pub async fn apply(
+    /// Replaces exactly the version that was seen. What others put into labels, annotations and finalizers stays;
+    /// everything else becomes what is wanted, and what is not in it the server's default.
+    pub async fn replace(
         &self,
         resource: &ApiResource,
         kind: &'static str,
@@ -113,28 +104,22 @@ impl Writer {
     ) -> Result<(), WriteError> {
         let api: Api<DynamicObject> =
             Api::namespaced_with(self.client.clone(), &self.namespace, resource);
-        let name = live.metadata.name.clone().unwrap_or_default();
-        let raced = |error| classify(kind, name.clone(), error);
-        if let Some(patch) = own_what_we_created(live) {
-            self.metrics.wrote("patch", kind);
-            api.patch(&name, &PatchParams::default(), &Patch::<()>::Json(patch))
-                .await
-                .map_err(raced)?;
-        }
-        let mut wanted = wanted.clone();
-        if let Some(metadata) = wanted.get_mut("metadata").and_then(Value::as_object_mut) {
-            // A uid in the body makes the server refuse with 409 if the object is another one by now.
-            metadata.insert("uid".to_owned(), json!(live.metadata.uid));
-        }
-        self.metrics.wrote("apply", kind);
-        api.patch(
-            &name,
-            &PatchParams::apply(MANAGER).force(),
-            &Patch::Apply(&wanted),
-        )
-        .await
-        .map(drop)
-        .map_err(raced)
+        let name = live.name_any();
+        let mut object = parse(kind, &name, wanted)?;
+        let wanted = std::mem::take(&mut object.metadata);
+        object.metadata = live.metadata.clone();
+        object.metadata.managed_fields = None;
+        object
+            .labels_mut()
+            .extend(wanted.labels.unwrap_or_default());
+        object
+            .annotations_mut()
+            .extend(wanted.annotations.unwrap_or_default());
+        self.metrics.wrote("replace", kind);
+        api.replace(&name, &ours(), &object)
+            .await
+            .map(drop)
+            .map_err(|error| classify(kind, name, error))
     }
 
     /// A merge patch.
@@ -238,26 +223,19 @@ impl Writer {
     }
 }
 
-/// What a POST wrote belongs to an `Update` of ours, and an apply of ours could never take any of it back.
-/// Turns that entry into an `Apply`, as `kubectl` does when it moves to server-side apply.
-fn own_what_we_created(live: &DynamicObject) -> Option<json_patch::Patch> {
-    let is_post = |entry: &ManagedFieldsEntry| {
-        entry.manager.as_deref() == Some(MANAGER)
-            && entry.operation.as_deref() == Some("Update")
-            && entry.subresource.as_deref().unwrap_or_default().is_empty()
-    };
-    let index = live
-        .metadata
-        .managed_fields
-        .as_ref()?
-        .iter()
-        .position(is_post)?;
-    let patch = json!([
-        // Not a `test`, whose failure reads as a refusal: a resourceVersion makes the server answer 409.
-        { "op": "replace", "path": "/metadata/resourceVersion", "value": live.metadata.resource_version },
-        { "op": "replace", "path": format!("/metadata/managedFields/{index}/operation"), "value": "Apply" },
-    ]);
-    serde_json::from_value(patch).ok()
+fn ours() -> PostParams {
+    PostParams {
+        field_manager: Some(MANAGER.to_owned()),
+        ..PostParams::default()
+    }
+}
+
+fn parse(kind: &'static str, name: &str, object: &Value) -> Result<DynamicObject, WriteError> {
+    serde_json::from_value(object.clone()).map_err(|error| WriteError::Failed {
+        kind,
+        name: name.to_owned(),
+        source: Box::new(kube::Error::SerdeError(error)),
+    })
 }
 
 fn classify(kind: &'static str, name: String, error: kube::Error) -> WriteError {

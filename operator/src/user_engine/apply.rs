@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures::future::join_all;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
 use kube::api::ApiResource;
 use serde_json::json;
@@ -17,7 +18,7 @@ use super::child::Child;
 use super::observe::api_key_hash;
 use super::observed::{ApiKeySecret, Observed};
 use super::plan::{Plan, Step};
-use crate::cluster::drift::covers;
+use crate::cluster::drift::drifted;
 use crate::cluster::ownership::{Ownership, ownership};
 use crate::cluster::{WriteError, Writer};
 
@@ -41,40 +42,53 @@ pub struct Applied {
     pub growth: Option<Finding>,
 }
 
-/// Carries out the steps in order, up to the first that somebody else stands in the way of.
+/// Carries out the steps in order, those that may be side by side at once, up to where somebody else
+/// stands in the way.
 pub async fn apply(writer: &Writer, observed: &Observed, plan: &Plan) -> Result<Applied, Error> {
     let mut applied = Applied::default();
     if let Some(trouble) = former_api_key(observed) {
         applied.trouble = Some(trouble);
         return Ok(applied);
     }
-    for step in &plan.steps {
-        match carry_out(writer, observed, step).await {
-            Ok(Outcome::Done) => {}
-            Ok(Outcome::InTheWay(finding)) => applied.trouble = Some(finding),
-            Err(Error::Write(WriteError::Refused { name, message, .. }))
-                if matches!(step, Step::GrowClaim(_)) =>
-            {
-                let message = format!("'{name}' stays as large as it is: {message}");
-                applied.growth = Some(Finding::fine_but(Reason::GrowthRefused, message));
-            }
-            Err(Error::Write(WriteError::Refused {
-                kind,
-                name,
-                message,
-            })) => {
-                applied.trouble = Some(Finding::blocked(
-                    Reason::ChildRefused,
-                    format!("the API server refused {kind} '{name}': {message}"),
-                ));
-            }
-            Err(error) => return Err(error),
+    let groups = plan
+        .steps
+        .chunk_by(|a, b| a.is_independent() && b.is_independent());
+    for group in groups {
+        let outcomes = join_all(group.iter().map(|step| carry_out(writer, observed, step))).await;
+        for (step, outcome) in group.iter().zip(outcomes) {
+            applied.take(step, outcome)?;
         }
         if applied.trouble.is_some() {
             break;
         }
     }
     Ok(applied)
+}
+
+impl Applied {
+    /// Remembers what stood in the way of a step; an error that another try may mend is given back.
+    fn take(&mut self, step: &Step, outcome: Result<Outcome, Error>) -> Result<(), Error> {
+        match outcome {
+            Ok(Outcome::Done) => {}
+            Ok(Outcome::InTheWay(finding)) => self.trouble = Some(finding),
+            Err(Error::Write(WriteError::Refused { name, message, .. }))
+                if matches!(step, Step::GrowClaim(_)) =>
+            {
+                let message = format!("'{name}' stays as large as it is: {message}");
+                self.growth = Some(Finding::fine_but(Reason::GrowthRefused, message));
+            }
+            Err(Error::Write(WriteError::Refused {
+                kind,
+                name,
+                message,
+            })) => {
+                let message = format!("the API server refused {kind} '{name}': {message}");
+                self.trouble = Some(Finding::blocked(Reason::ChildRefused, message));
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
 }
 
 enum Outcome {
@@ -183,7 +197,7 @@ async fn mend_api_key(writer: &Writer, observed: &Observed) -> Result<(), Error>
     Ok(())
 }
 
-/// Absent: create. Ours: apply if it drifted. Anybody else's: leave it alone and say so.
+/// Absent: create. Ours: put right if it drifted. Anybody else's: leave it alone and say so.
 async fn apply_child(
     writer: &Writer,
     observed: &Observed,
@@ -202,11 +216,10 @@ async fn apply_child(
             &child.id.name,
         )));
     }
-    let fields = serde_json::to_value(live).unwrap_or_default();
-    if live.metadata.deletion_timestamp.is_some() || covers(&fields, &child.object) {
+    if live.metadata.deletion_timestamp.is_some() || !drifted(live, &child.object) {
         return Ok(Outcome::Done);
     }
-    writer.apply(&resource, kind, live, &child.object).await?;
+    writer.replace(&resource, kind, live, &child.object).await?;
     Ok(Outcome::Done)
 }
 

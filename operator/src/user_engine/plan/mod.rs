@@ -4,7 +4,7 @@ use userengine_api::labels;
 
 use super::assess::{Assessment, ResolvedClass, is_bound, requested_size, wanted_size};
 use super::build;
-use super::child::Child;
+use super::child::{Child, ChildKind};
 use super::observed::{ApiKeySecret, KeySecret, Observed};
 use crate::record::{KeyState, Record, RecordedKey};
 
@@ -34,6 +34,17 @@ pub enum Step {
     MendApiKey,
     /// Bring a child in line.
     Apply(Box<Child>),
+}
+
+impl Step {
+    /// It may be taken beside others of which the same holds. The pod is not: its walls stand first.
+    pub fn is_independent(&self) -> bool {
+        match self {
+            Self::HoldKey(_) | Self::MintApiKey | Self::MendApiKey => true,
+            Self::Apply(child) => child.id.kind != ChildKind::StatefulSet,
+            _ => false,
+        }
+    }
 }
 
 /// The steps, in their order.
