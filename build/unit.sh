@@ -9,3 +9,6 @@ cargo test --locked --quiet -p userengine-api --all-features
 cargo test --locked --quiet -p userengine-operator
 cargo test --locked --quiet -p userengine-engine
 cargo test --locked --quiet -p userengine-e2e --lib --test documents
+
+step "the test cluster's own parts"
+(cd tests/cluster && CGO_ENABLED=0 GOFLAGS=-trimpath go test -vet=off ./archive ./layout ./netpol)

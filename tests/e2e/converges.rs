@@ -93,6 +93,10 @@ async fn every_edited_child_is_put_right() -> anyhow::Result<()> {
             json!({ "spec": { "replicas": 3 } }),
         )
         .await?;
+        // What somebody adds goes as well.
+        let host = json!({ "spec": { "template": { "spec": { "hostNetwork": true } } } });
+        put_right::<StatefulSet>(&namespace, "/spec/template/spec/hostNetwork", host).await?;
+        put_right::<ConfigMap>(&namespace, "/data", json!({ "data": { "theirs": "1" } })).await?;
         let privileged =
             json!({ "spec": { "template": { "spec": { "automountServiceAccountToken": true } } } });
         put_right::<StatefulSet>(

@@ -106,7 +106,7 @@ mod tests {
         }
     }
 
-    fn set_by(manager: &str, subresource: &str, fields: Value) -> bool {
+    fn set_by(manager: &str, subresource: &str, fields: &Value) -> bool {
         let metadata = json!({ "managedFields": [{
             "manager": manager, "operation": "Update", "subresource": subresource, "fieldsV1": fields,
         }] });
@@ -116,25 +116,25 @@ mod tests {
     #[test]
     fn sees_what_others_added_wherever_it_matters() {
         let network = json!({ "f:spec": { "f:template": { "f:spec": { "f:hostNetwork": {} } } } });
-        assert!(set_by("kubectl-edit", "", network.clone()));
+        assert!(set_by("kubectl-edit", "", &network));
         assert!(set_by(
             "kubectl-edit",
             "",
-            json!({ "f:data": { "f:brain": {} } })
+            &json!({ "f:data": { "f:brain": {} } })
         ));
-        assert!(!set_by(MANAGER, "", network));
+        assert!(!set_by(MANAGER, "", &network));
         assert!(!set_by(
             "kube-controller-manager",
             "status",
-            json!({ "f:status": {} })
+            &json!({ "f:status": {} })
         ));
         assert!(!set_by(
             "someone",
             "",
-            json!({ "f:metadata": { "f:labels": {} } })
+            &json!({ "f:metadata": { "f:labels": {} } })
         ));
         let restart = json!({ "f:spec": { "f:template": { "f:metadata": { "f:annotations": { "f:kubectl.kubernetes.io/restartedAt": {} } } } } });
-        assert!(!set_by("kubectl-rollout", "", restart));
+        assert!(!set_by("kubectl-rollout", "", &restart));
     }
 
     #[test]
