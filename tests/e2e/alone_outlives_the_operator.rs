@@ -14,11 +14,12 @@ use userengine_e2e::{Engine, SYSTEM, eventually, holds, in_namespace, is_ready};
 
 const SELECTOR: &str = "app.kubernetes.io/name=userengine-operator";
 
-async fn wait_for_operator(client: &kube::Client) -> anyhow::Result<()> {
+/// Waits for this many operators, all of them ready.
+async fn wait_for_operators(client: &kube::Client, count: usize) -> anyhow::Result<()> {
     let pods: Api<Pod> = Api::namespaced(client.clone(), SYSTEM);
-    eventually("the operator to be ready", 60, || async {
+    eventually(&format!("{count} operators"), 60, || async {
         let all = pods.list(&ListParams::default().labels(SELECTOR)).await?;
-        Ok((all.items.len() == 1 && all.items.iter().all(is_ready)).then_some(()))
+        Ok((all.items.len() == count && all.items.iter().all(is_ready)).then_some(()))
     })
     .await
 }
@@ -43,7 +44,7 @@ async fn alone_a_restarted_operator_writes_nothing_that_is_not_needed() -> anyho
                 &ListParams::default().labels(SELECTOR),
             )
             .await?;
-        wait_for_operator(&namespace.client).await?;
+        wait_for_operators(&namespace.client, 1).await?;
         holds(
             "a restarted operator leaves a converged engine alone",
             5,
@@ -72,6 +73,7 @@ async fn alone_what_happened_while_the_operator_was_away_is_made_good() -> anyho
             }
         };
         scale(0).await?;
+        wait_for_operators(&namespace.client, 0).await?;
         engine.change(json!({ "suspended": true })).await?;
         namespace
             .api::<k8s_openapi::api::core::v1::Service>()
@@ -79,7 +81,7 @@ async fn alone_what_happened_while_the_operator_was_away_is_made_good() -> anyho
             .await?;
         engine.replace_pod().await?;
         scale(1).await?;
-        wait_for_operator(&namespace.client).await?;
+        wait_for_operators(&namespace.client, 1).await?;
         engine.wait_phase(Phase::Suspended).await?;
         eventually("the Service to be back", 30, || async {
             Ok(namespace
