@@ -2,8 +2,8 @@
 #
 #   . tests/setup.sh NAME     sets KUBECONFIG and PATH (kubectl, helm); OWN_CLUSTER is 1 if we made the cluster
 #
-# With KUBECONFIG set that cluster is used as it is: images must be there already (USERENGINE_IMAGES=loaded)
-# or in a registry that it can pull from, and what needs a cluster of our own is left out.
+# With KUBECONFIG set that cluster is used as it is: it must be able to run the images localhost/userengine-operator:0.1.0,
+# localhost/userengine-engine:0.1.0 and localhost/userengine-probe:1 (`make images` and tests/cluster make them).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -45,7 +45,8 @@ install_operator() {
 
 if [ -n "${KUBECONFIG:-}" ] && [ "${USERENGINE_OWN_CLUSTER:-}" != 1 ]; then
   OWN_CLUSTER=0
-  step "using the cluster of KUBECONFIG=$KUBECONFIG"
+  step "using the cluster of KUBECONFIG=$KUBECONFIG, which must have the images localhost/userengine-{operator,engine}:0.1.0 and -probe:1"
+  step "not checked there: that everything starts on a fresh machine, and the test cluster itself"
   for tool in kubectl helm; do
     command -v "$tool" >/dev/null || { echo "$tool is missing: install it, or unset KUBECONFIG to use a cluster of our own" >&2; exit 1; }
   done
