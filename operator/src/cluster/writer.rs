@@ -67,7 +67,7 @@ impl Writer {
         }
     }
 
-    fn api<K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>>(&self) -> Api<K> {
+    fn api<K: Kind>(&self) -> Api<K> {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 
@@ -87,10 +87,7 @@ impl Writer {
             .to_owned();
         let object = parse(kind, &name, object)?;
         self.metrics.wrote("create", kind);
-        api.create(&ours(), &object)
-            .await
-            .map(drop)
-            .map_err(|error| classify(kind, name, error))
+        outcome(kind, &name, api.create(&ours(), &object).await)
     }
 
     /// Replaces exactly the version that was seen. What others put into labels, annotations and finalizers stays;
@@ -116,111 +113,97 @@ impl Writer {
             .annotations_mut()
             .extend(wanted.annotations.unwrap_or_default());
         self.metrics.wrote("replace", kind);
-        api.replace(&name, &ours(), &object)
-            .await
-            .map(drop)
-            .map_err(|error| classify(kind, name, error))
+        outcome(kind, &name, api.replace(&name, &ours(), &object).await)
     }
 
     /// A merge patch.
-    pub async fn patch<K>(
+    pub async fn patch<K: Kind>(
         &self,
         kind: &'static str,
         name: &str,
         patch: &Value,
-    ) -> Result<(), WriteError>
-    where
-        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
-            + Clone
-            + DeserializeOwned
-            + Debug,
-    {
-        self.metrics.wrote("patch", kind);
+    ) -> Result<(), WriteError> {
         let parameters = PatchParams {
             field_manager: Some(MANAGER.to_owned()),
             ..PatchParams::default()
         };
-        let result = self
+        self.metrics.wrote("patch", kind);
+        let patched = self
             .api::<K>()
             .patch(name, &parameters, &Patch::Merge(patch))
             .await;
-        result
-            .map(drop)
-            .map_err(|error| classify(kind, name.to_owned(), error))
+        outcome(kind, name, patched)
     }
 
     /// Adds a finalizer to those that an object of a built-in kind has: a strategic merge adds to that list.
-    pub async fn add_finalizer<K>(
+    pub async fn add_finalizer<K: Kind>(
         &self,
         kind: &'static str,
         name: &str,
         finalizer: &str,
-    ) -> Result<(), WriteError>
-    where
-        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
-            + Clone
-            + DeserializeOwned
-            + Debug,
-    {
-        self.metrics.wrote("patch", kind);
+    ) -> Result<(), WriteError> {
         let patch = Patch::Strategic(json!({ "metadata": { "finalizers": [finalizer] } }));
-        let result = self
+        self.metrics.wrote("patch", kind);
+        let patched = self
             .api::<K>()
             .patch(name, &PatchParams::default(), &patch)
             .await;
-        result
-            .map(drop)
-            .map_err(|error| classify(kind, name.to_owned(), error))
+        outcome(kind, name, patched)
     }
 
     /// Applies a status: fields that are not in it go away.
-    pub async fn apply_status<K>(
+    pub async fn apply_status<K: Kind>(
         &self,
         kind: &'static str,
         name: &str,
         object: &Value,
-    ) -> Result<(), WriteError>
-    where
-        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
-            + Clone
-            + DeserializeOwned
-            + Debug,
-    {
-        self.metrics.wrote("status", kind);
+    ) -> Result<(), WriteError> {
         let parameters = PatchParams::apply(MANAGER).force();
-        let result = self
+        self.metrics.wrote("status", kind);
+        let applied = self
             .api::<K>()
             .patch_status(name, &parameters, &Patch::Apply(object))
             .await;
-        result
-            .map(drop)
-            .map_err(|error| classify(kind, name.to_owned(), error))
+        outcome(kind, name, applied)
     }
 
     /// Deletes exactly the object with this uid. One that is gone is deleted.
-    pub async fn delete<K>(
+    pub async fn delete<K: Kind>(
         &self,
         kind: &'static str,
         name: &str,
         uid: Option<String>,
-    ) -> Result<(), WriteError>
-    where
-        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
-            + Clone
-            + DeserializeOwned
-            + Debug,
-    {
-        self.metrics.wrote("delete", kind);
+    ) -> Result<(), WriteError> {
         let parameters = DeleteParams::background().preconditions(Preconditions {
             uid,
             resource_version: None,
         });
+        self.metrics.wrote("delete", kind);
         match self.api::<K>().delete(name, &parameters).await {
-            Ok(_) => Ok(()),
             Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
-            Err(error) => Err(classify(kind, name.to_owned(), error)),
+            deleted => outcome(kind, name, deleted),
         }
     }
+}
+
+/// A kind whose objects live in a namespace.
+pub trait Kind:
+    Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + Debug
+{
+}
+
+impl<K> Kind for K where
+    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+        + Clone
+        + DeserializeOwned
+        + Debug
+{
+}
+
+fn outcome<T>(kind: &'static str, name: &str, result: kube::Result<T>) -> Result<(), WriteError> {
+    result
+        .map(drop)
+        .map_err(|error| classify(kind, name.to_owned(), error))
 }
 
 fn ours() -> PostParams {
