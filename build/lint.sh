@@ -19,6 +19,8 @@ if ! "$tools/bin/cargo-deny" --version 2>/dev/null | grep -q "$deny"; then
   cargo install --quiet --locked --debug --root "$tools" --version "$deny" cargo-deny
 fi
 step "licences, sources and duplicate versions"
+# Also what other platforms would need: it looks at all of them.
+cargo fetch --locked --quiet
 "$tools/bin/cargo-deny" --offline check bans licenses sources
 # The advisory database is a Git repository elsewhere: where it cannot be fetched, say so and go on.
 if ! "$tools/bin/cargo-deny" check advisories; then

@@ -37,7 +37,7 @@ func pluginFolder() string {
 func missing() []requirement {
 	var gone []requirement
 	for _, r := range requirements {
-		if _, err := exec.LookPath(r.file); err != nil {
+		if !present(r.file) {
 			gone = append(gone, r)
 		}
 	}
@@ -45,6 +45,25 @@ func missing() []requirement {
 		gone = append(gone, requirement{"ptp (in " + strings.Join(pluginFolders, " or ") + ")", "containernetworking-plugins"})
 	}
 	return gone
+}
+
+// present looks beyond the search path of users who are not root.
+func present(file string) bool {
+	for _, candidate := range []string{file, "/usr/sbin/" + file, "/sbin/" + file} {
+		if _, err := exec.LookPath(candidate); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// notRoot says why root is needed, and at once what else is.
+func notRoot(gone []requirement) string {
+	message := "must be root, to make network namespaces, mounts and cgroups: run it with sudo"
+	if len(gone) > 0 {
+		message += "\n" + describeMissing(gone)
+	}
+	return message
 }
 
 // installMissing installs what is missing from Debian's packages. Nothing of

@@ -28,7 +28,7 @@ func Up(ctx context.Context, name string, report *Report) error {
 		return err
 	}
 	if os.Geteuid() != 0 {
-		return errors.New("must be root, to make network namespaces, mounts and cgroups: run it with sudo")
+		return errors.New(notRoot(missing()))
 	}
 	if err := installMissing(report); err != nil {
 		return err
