@@ -38,6 +38,11 @@ impl Names<'_> {
     }
 }
 
+/// The engine that the claim of this name belongs to; `None` if it is no engine's.
+pub fn engine_of_claim(claim: &str) -> Option<&str> {
+    claim.strip_suffix("-brain").filter(|name| !name.is_empty())
+}
+
 /// Ten hex digits that name the key which `request` (a rotation id, or [`INITIAL`]) made for this brain.
 pub fn key_suffix(database_id: &str, request: &str) -> String {
     let mut hash = Sha256::new();
@@ -60,6 +65,13 @@ mod tests {
         assert_ne!(suffix, key_suffix("db-2", INITIAL));
         assert_ne!(suffix, key_suffix("db-1", "r-1"));
         assert_ne!(key_suffix("ab", "c"), key_suffix("a", "bc"));
+    }
+
+    #[test]
+    fn a_claim_names_its_engine() {
+        assert_eq!(engine_of_claim(&Names("alice").claim()), Some("alice"));
+        assert_eq!(engine_of_claim("-brain"), None);
+        assert_eq!(engine_of_claim("data"), None);
     }
 
     #[test]

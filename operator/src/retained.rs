@@ -9,7 +9,7 @@ use kube::core::PartialObjectMeta;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, ResourceExt};
 use serde_json::json;
-use userengine_api::names::Names;
+use userengine_api::names::{Names, engine_of_claim};
 use userengine_api::{UserEngine, labels};
 
 use crate::cluster::{WriteError, Writer};
@@ -69,7 +69,7 @@ async fn release(
     let Some(claim) = claims.get_opt(name).await? else {
         return Ok(());
     };
-    let Some(engine) = claim.labels().get(labels::ENGINE) else {
+    let Some(engine) = engine_of_claim(name) else {
         return Ok(());
     };
     let engines: Api<UserEngine> = Api::namespaced(client.clone(), namespace);
@@ -93,7 +93,9 @@ pub fn user(claim: &PersistentVolumeClaim) -> Option<&str> {
 
 /// Names of the key Secrets that the record of a claim needs; none if it has no record.
 pub fn key_names(claim: &PersistentVolumeClaim) -> Vec<String> {
-    let Some(engine) = claim.labels().get(labels::ENGINE) else {
+    // By the claim's name, not by a label that anybody may take off.
+    let claim_name = claim.name_any();
+    let Some(engine) = engine_of_claim(&claim_name) else {
         return Vec::new();
     };
     let keys = Record::parse(claim.annotations())

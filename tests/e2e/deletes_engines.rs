@@ -1,6 +1,6 @@
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{
-    Namespace as CoreNamespace, PersistentVolumeClaim, Pod, Secret, Service,
+    Namespace as CoreNamespace, PersistentVolumeClaim, Pod, ResourceQuota, Secret, Service,
 };
 use kube::api::{DeleteParams, ListParams};
 use kube::{Api, ResourceExt};
@@ -88,6 +88,44 @@ async fn an_engine_that_never_came_up_can_be_deleted() -> anyhow::Result<()> {
         let engine = Engine::create(&namespace, object).await?;
         engine.wait_phase(Phase::Blocked).await?;
         engine.delete().await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_key_without_a_volume_holds_nothing_up() -> anyhow::Result<()> {
+    in_namespace("halfborn", |namespace| async move {
+        let quota = json!({
+            "metadata": { "name": "no-volumes" },
+            "spec": { "hard": { "persistentvolumeclaims": "0" } },
+        });
+        let _: ResourceQuota = namespace.create_object(quota).await?;
+        eventually("the quota to count", 30, || async {
+            let quota = namespace.api::<ResourceQuota>().get("no-volumes").await?;
+            Ok(quota.status.and_then(|status| status.used))
+        })
+        .await?;
+        let engine = Engine::create(&namespace, userengine_e2e::engine("alice", "alice")).await?;
+        let condition = engine.wait_reason("Ready", "ChildRefused").await?;
+        assert!(
+            condition.message.contains("exceeded quota"),
+            "{}",
+            condition.message
+        );
+        assert_eq!(
+            keys(&namespace).await?.len(),
+            1,
+            "more than one key was made"
+        );
+        engine.delete().await?;
+        for name in keys(&namespace).await? {
+            let secret = namespace.api::<Secret>().get(&name).await?;
+            assert!(
+                secret.finalizers().is_empty(),
+                "{name} would hold its namespace for ever"
+            );
+        }
+        Ok(())
     })
     .await
 }

@@ -81,8 +81,10 @@ pub async fn leave(context: &Context, writer: &Writer, engine: &UserEngine) -> R
     Ok(())
 }
 
+/// Without a claim nothing names a key that was made: its finalizer must go now, or nobody would ever take it off.
+/// The key itself stays: a claim that was torn away may come back.
 fn fate(engine: &UserEngine, claim: Option<&PersistentVolumeClaim>, namespace_ends: bool) -> Fate {
-    let claim_goes = claim.is_some_and(|claim| claim.metadata.deletion_timestamp.is_some());
+    let claim_goes = claim.is_none_or(|claim| claim.metadata.deletion_timestamp.is_some());
     match engine.spec.deletion_policy {
         DeletionPolicy::Delete => Fate::Deleted,
         DeletionPolicy::Retain if namespace_ends || claim_goes => Fate::LetGo,
@@ -165,4 +167,43 @@ async fn namespace_ends(context: &Context, engine: &UserEngine) -> Result<bool, 
         source,
     })?;
     Ok(found.is_none_or(|namespace| namespace.metadata.deletion_timestamp.is_some()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn engine(policy: &str) -> UserEngine {
+        let object = json!({
+            "apiVersion": "userengine.dev/v1alpha1", "kind": "UserEngine",
+            "metadata": { "name": "alice" }, "spec": { "user": "alice", "deletionPolicy": policy },
+        });
+        serde_json::from_value(object).unwrap()
+    }
+
+    fn claim(terminating: bool) -> PersistentVolumeClaim {
+        let time = terminating.then_some("2026-01-01T00:00:00Z");
+        let object = json!({ "metadata": { "name": "alice-brain", "deletionTimestamp": time } });
+        serde_json::from_value(object).unwrap()
+    }
+
+    #[test]
+    fn retain_holds_a_brain_unless_somebody_else_ends_it() {
+        let (retain, here, going) = (engine("Retain"), claim(false), claim(true));
+        assert_eq!(fate(&retain, Some(&here), false), Fate::Stay);
+        assert_eq!(fate(&retain, Some(&here), true), Fate::LetGo);
+        assert_eq!(fate(&retain, Some(&going), false), Fate::LetGo);
+    }
+
+    #[test]
+    fn a_key_that_no_claim_names_is_let_go_and_not_deleted() {
+        assert_eq!(fate(&engine("Retain"), None, false), Fate::LetGo);
+    }
+
+    #[test]
+    fn delete_deletes_whatever_else_goes_on() {
+        let (delete, here) = (engine("Delete"), claim(false));
+        assert_eq!(fate(&delete, Some(&here), true), Fate::Deleted);
+        assert_eq!(fate(&delete, None, false), Fate::Deleted);
+    }
 }

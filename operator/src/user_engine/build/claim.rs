@@ -4,6 +4,7 @@ use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::ResourceExt;
 use serde_json::{Map, Value, json};
 use userengine_api::labels;
+use userengine_api::names::engine_of_claim;
 use userengine_api::quantity::Quantity;
 
 use super::common_labels;
@@ -59,13 +60,14 @@ pub fn claim_amendment(claim: &PersistentVolumeClaim, should: &Record) -> Option
             .collect();
         metadata.insert("finalizers".to_owned(), json!(all));
     }
-    let missing_labels: Map<_, _> = match common_labels(should_name(claim)) {
-        Value::Object(all) => all,
-        _ => Map::new(),
-    }
-    .into_iter()
-    .filter(|(name, value)| claim.labels().get(name).map(String::as_str) != value.as_str())
-    .collect();
+    let missing_labels: Map<_, _> =
+        match common_labels(engine_of_claim(&claim.name_any()).unwrap_or_default()) {
+            Value::Object(all) => all,
+            _ => Map::new(),
+        }
+        .into_iter()
+        .filter(|(name, value)| claim.labels().get(name).map(String::as_str) != value.as_str())
+        .collect();
     if !missing_labels.is_empty() {
         metadata.insert("labels".to_owned(), Value::Object(missing_labels));
     }
@@ -85,10 +87,4 @@ pub fn claim_growth(claim: &PersistentVolumeClaim, size: Quantity) -> Value {
         "metadata": { "resourceVersion": claim.resource_version() },
         "spec": { "resources": { "requests": { "storage": size.to_string() } } },
     })
-}
-
-/// The engine that a claim is named after.
-fn should_name(claim: &PersistentVolumeClaim) -> &str {
-    let name = claim.metadata.name.as_deref().unwrap_or_default();
-    name.strip_suffix("-brain").unwrap_or(name)
 }
