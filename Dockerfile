@@ -1,6 +1,6 @@
 # One file for both images, and for a build with or without an image registry:
 #   docker build --target operator .            compiles in the builder image
-#   make images                                 takes binaries that are built already (tests/images.sh)
+#   make images                                 takes binaries that are built already (build/images.sh)
 ARG BUILDER=rust:1.95-bookworm
 FROM ${BUILDER} AS build
 COPY . /src

@@ -24,7 +24,11 @@ cargo fetch --locked --quiet
 "$tools/bin/cargo-deny" --offline check bans licenses sources
 # The advisory database is a Git repository elsewhere: where it cannot be fetched, say so and go on.
 if ! "$tools/bin/cargo-deny" check advisories; then
-  "$tools/bin/cargo-deny" --offline check advisories 2>&1 | grep -q 'error\[' && exit 1
+  found=$("$tools/bin/cargo-deny" --offline check advisories 2>&1) || true
+  if grep -q 'error\[' <<<"$found"; then
+    echo "$found" >&2
+    exit 1
+  fi
   step "advisories were NOT checked: the advisory database cannot be reached from here"
 fi
 

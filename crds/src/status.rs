@@ -55,20 +55,17 @@ pub enum Phase {
     Suspended,
     /// Somebody has to act; the condition `Ready` says on what.
     Blocked,
-    /// It is being deleted.
-    Terminating,
 }
 
 impl Phase {
     /// Every phase.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 6] = [
         Self::Pending,
         Self::Starting,
         Self::Ready,
         Self::Suspending,
         Self::Suspended,
         Self::Blocked,
-        Self::Terminating,
     ];
 
     /// The variant's name, also the label of the metric.
@@ -80,7 +77,6 @@ impl Phase {
             Self::Suspending => "Suspending",
             Self::Suspended => "Suspended",
             Self::Blocked => "Blocked",
-            Self::Terminating => "Terminating",
         }
     }
 }

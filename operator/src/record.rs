@@ -71,19 +71,8 @@ impl Record {
             Some(value) if !value.is_empty() => Ok(value.clone()),
             _ => Err(RecordError::Missing(name)),
         };
-        let keys: Vec<_> = get(labels::KEYS)?
-            .split(',')
-            .map(parse_key)
-            .collect::<Option<_>>()
-            .ok_or(RecordError::Keys)?;
-        if keys
-            .iter()
-            .filter(|key: &&RecordedKey| key.state == KeyState::Active)
-            .count()
-            != 1
-        {
-            return Err(RecordError::Keys);
-        }
+        get(labels::KEYS)?;
+        let keys = recorded_keys(annotations).ok_or(RecordError::Keys)?;
         Ok(Self {
             database_id: get(labels::DATABASE_ID)?,
             user: get(labels::USER)?,
@@ -118,6 +107,14 @@ impl Record {
     pub fn active(&self) -> Option<&RecordedKey> {
         self.keys.iter().find(|key| key.state == KeyState::Active)
     }
+}
+
+/// The keys of a record, whatever the rest of it is like; `None` if they cannot be read.
+pub fn recorded_keys(annotations: &BTreeMap<String, String>) -> Option<Vec<RecordedKey>> {
+    let text = annotations.get(labels::KEYS)?;
+    let keys: Vec<_> = text.split(',').map(parse_key).collect::<Option<_>>()?;
+    let is_active = |key: &&RecordedKey| key.state == KeyState::Active;
+    (keys.iter().filter(is_active).count() == 1).then_some(keys)
 }
 
 fn parse_key(text: &str) -> Option<RecordedKey> {

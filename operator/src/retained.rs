@@ -9,12 +9,12 @@ use kube::core::PartialObjectMeta;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, ResourceExt};
 use serde_json::json;
-use userengine_api::names::{Names, engine_of_claim};
+use userengine_api::names::{INITIAL, Names, engine_of_claim, key_suffix};
 use userengine_api::{UserEngine, labels};
 
 use crate::cluster::{WriteError, Writer};
 use crate::metrics::Metrics;
-use crate::record::Record;
+use crate::record::recorded_keys;
 use crate::user_engine::retry::Backoff;
 
 /// Brain and keys could not be let go.
@@ -59,7 +59,8 @@ async fn persist(
     }
 }
 
-async fn release(
+/// Lets go of a claim that is being deleted, unless an engine of its user holds it.
+pub async fn release(
     client: &Client,
     writer: &Writer,
     namespace: &str,
@@ -73,7 +74,14 @@ async fn release(
         return Ok(());
     };
     let engines: Api<UserEngine> = Api::namespaced(client.clone(), namespace);
-    let is_needed = engines.get_opt(engine).await?.is_some();
+    let holder = engines.get_opt(engine).await?.filter(|engine| {
+        engine
+            .finalizers()
+            .iter()
+            .any(|name| name == labels::ENGINE_FINALIZER)
+            && user(&claim).is_none_or(|user| user == engine.spec.user)
+    });
+    let is_needed = holder.is_some();
     if is_needed || claim.metadata.deletion_timestamp.is_none() {
         return Ok(());
     }
@@ -91,18 +99,24 @@ pub fn user(claim: &PersistentVolumeClaim) -> Option<&str> {
     claim.annotations().get(labels::USER).map(String::as_str)
 }
 
-/// Names of the key Secrets that the record of a claim needs; none if it has no record.
+/// Names of the key Secrets that a claim speaks of, as far as its annotations can be read: better one too many than
+/// one that is held for ever.
 pub fn key_names(claim: &PersistentVolumeClaim) -> Vec<String> {
     // By the claim's name, not by a label that anybody may take off.
     let claim_name = claim.name_any();
     let Some(engine) = engine_of_claim(&claim_name) else {
         return Vec::new();
     };
-    let keys = Record::parse(claim.annotations())
-        .map(|record| record.keys)
-        .unwrap_or_default();
-    keys.iter()
-        .map(|key| Names(engine).key(&key.suffix))
+    let born = claim.annotations().get(labels::DATABASE_ID);
+    let mut suffixes: Vec<_> = born.map(|id| key_suffix(id, INITIAL)).into_iter().collect();
+    for key in recorded_keys(claim.annotations()).unwrap_or_default() {
+        if !suffixes.contains(&key.suffix) {
+            suffixes.push(key.suffix);
+        }
+    }
+    suffixes
+        .iter()
+        .map(|suffix| Names(engine).key(suffix))
         .collect()
 }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context as _;
 use futures::StreamExt;
+use futures::channel::mpsc;
 use kube::api::ListParams;
 use kube::runtime::controller;
 use kube::runtime::events::{Recorder, Reporter};
@@ -26,6 +27,9 @@ use crate::user_engine::inside::Insides;
 use crate::user_engine::retry::Backoff;
 use crate::user_engine::{self, Context};
 use crate::{retained, telemetry, watches};
+
+/// An item for each change of a class: it may concern every engine.
+type Changes = mpsc::UnboundedReceiver<()>;
 
 /// Runs the operator: returns once a signal came and the work in hand is done.
 pub fn run(config: Config) -> anyhow::Result<()> {
@@ -61,9 +65,9 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     tokio::select! {
         () = stopped(stop.clone()) => {}
         started = start(&client, &config, metrics) => {
-            let (context, background) = started?;
+            let (context, changes, background) = started?;
             health.ready.store(true, Ordering::Relaxed);
-            engines(context, &config, stop).await;
+            engines(context, changes, &config, stop).await;
             background.iter().for_each(JoinHandle::abort);
         }
     }
@@ -76,10 +80,10 @@ async fn start(
     client: &Client,
     config: &Config,
     metrics: Arc<Metrics>,
-) -> anyhow::Result<(Arc<Context>, [JoinHandle<()>; 2])> {
+) -> anyhow::Result<(Arc<Context>, Changes, [JoinHandle<()>; 2])> {
     can_list(client).await;
-    let (classes, class_events) = classes(client);
-    let keep_classes = tokio::spawn(class_events);
+    let (classes, changes, keep) = classes(client);
+    let keep_classes = tokio::spawn(keep);
     // Without the classes every engine would look as if its class were missing.
     let listed = classes.wait_until_ready().await;
     listed.context("failed to list EngineClasses")?;
@@ -97,29 +101,28 @@ async fn start(
         insides: Insides::default(),
         backoff: Backoff::default(),
     });
-    Ok((context, [keep_classes, let_go]))
+    Ok((context, changes, [keep_classes, let_go]))
 }
 
-/// The classes, kept in memory, and the task that keeps them true.
+/// The classes, kept in memory; word of each change, once it can be read there; and the task that does both.
 fn classes(
     client: &Client,
 ) -> (
     Store<EngineClass>,
+    Changes,
     impl Future<Output = ()> + Send + 'static,
 ) {
     let (store, writer) = reflector::store();
-    let events = watcher(
-        Api::<EngineClass>::all(client.clone()),
-        watcher::Config::default(),
-    )
-    .default_backoff();
-    (
-        store,
-        events
-            .reflect(writer)
-            .applied_objects()
-            .for_each(|_| ready(())),
-    )
+    let (sender, changes) = mpsc::unbounded();
+    let classes = Api::<EngineClass>::all(client.clone());
+    let events = watcher(classes, watcher::Config::default()).default_backoff();
+    let touched = events.reflect(writer).touched_objects();
+    let keep = touched.for_each(move |_| {
+        // Nobody listens before the controller runs, and that looks at every engine anyway.
+        let _unheard = sender.unbounded_send(());
+        ready(())
+    });
+    (store, changes, keep)
 }
 
 /// Returns once the definition is there and may be listed. The controller's own store cannot be asked:
@@ -134,8 +137,14 @@ async fn can_list(client: &Client) {
 }
 
 /// Reconciles until told to stop, and finishes what it has begun.
-async fn engines(context: Arc<Context>, config: &Config, stop: watch::Receiver<bool>) {
+async fn engines(
+    context: Arc<Context>,
+    class_changes: Changes,
+    config: &Config,
+    stop: watch::Receiver<bool>,
+) {
     let controller = watches::controller(&context.client)
+        .reconcile_all_on(class_changes)
         .with_config(controller::Config::default().concurrency(config.concurrency))
         .graceful_shutdown_on(stopped(stop));
     let results = controller.run(user_engine::reconcile, user_engine::error_policy, context);

@@ -9,12 +9,11 @@ use kube::runtime::Controller;
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher::Config;
 use kube::{Api, Client, Resource, ResourceExt};
-use userengine_api::{EngineClass, UserEngine, labels};
+use userengine_api::{UserEngine, labels};
 
-/// A controller of `UserEngine` that wakes up for every child and every class.
+/// A controller of `UserEngine` that wakes up for every child.
 pub fn controller(client: &Client) -> Controller<UserEngine> {
     let controller = Controller::new(Api::<UserEngine>::all(client.clone()), Config::default());
-    let controller = with_classes(controller, client);
     let controller = with_children::<PersistentVolumeClaim>(controller, client);
     let controller = with_children::<StatefulSet>(controller, client);
     let controller = with_children::<Pod>(controller, client);
@@ -34,19 +33,6 @@ where
         ours,
         |child| engine_of(&child),
     )
-}
-
-/// A class may concern every engine.
-fn with_classes(controller: Controller<UserEngine>, client: &Client) -> Controller<UserEngine> {
-    let engines = controller.store();
-    let classes = Api::<PartialObjectMeta<EngineClass>>::all(client.clone());
-    controller.watches(classes, Config::default(), move |_| {
-        engines
-            .state()
-            .iter()
-            .map(|engine| ObjectRef::from_obj(engine.as_ref()))
-            .collect::<Vec<_>>()
-    })
 }
 
 fn engine_of(object: &impl ResourceExt) -> Option<ObjectRef<UserEngine>> {

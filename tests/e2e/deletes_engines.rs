@@ -7,7 +7,7 @@ use kube::{Api, ResourceExt};
 use serde_json::json;
 use userengine_api::labels;
 use userengine_api::status::Phase;
-use userengine_e2e::{Engine, Namespace, eventually, in_namespace};
+use userengine_e2e::{Engine, Namespace, eventually, in_namespace, inside};
 
 /// Names of the encryption-key Secrets.
 async fn keys(namespace: &Namespace) -> anyhow::Result<Vec<String>> {
@@ -88,6 +88,26 @@ async fn an_engine_that_never_came_up_can_be_deleted() -> anyhow::Result<()> {
         let engine = Engine::create(&namespace, object).await?;
         engine.wait_phase(Phase::Blocked).await?;
         engine.delete().await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_deleted_engine_can_be_begun_anew_at_once() -> anyhow::Result<()> {
+    in_namespace("anew", |namespace| async move {
+        let mut object = userengine_e2e::engine("alice", "alice");
+        object["spec"]["deletionPolicy"] = json!("Delete");
+        let first = Engine::create(&namespace, object.clone()).await?;
+        first.wait_phase(Phase::Ready).await?;
+        let before = inside(&first).await?;
+        first.delete().await?;
+        // The former volume is still going while its pod stops.
+        let second = Engine::create(&namespace, object).await?;
+        second.wait_phase(Phase::Ready).await?;
+        let after = inside(&second).await?;
+        assert_ne!(after["database_id"], before["database_id"]);
+        assert_ne!(after["write_kid"], before["write_kid"]);
+        Ok(())
     })
     .await
 }

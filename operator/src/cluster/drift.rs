@@ -43,7 +43,8 @@ fn added_to(metadata: &ObjectMeta) -> bool {
         .any(|(name, fields)| !is_harmless(name, fields))
 }
 
-/// Metadata is everybody's, status the controllers', and `kubectl rollout restart` is somebody's wish.
+/// Metadata is everybody's, status the controllers', what some clusters write into every ServiceAccount the
+/// cluster's, and `kubectl rollout restart` is somebody's wish.
 fn is_harmless(name: &str, fields: &Value) -> bool {
     let annotations_only = || {
         let path = ["f:template", "f:metadata", "f:annotations"];
@@ -52,7 +53,10 @@ fn is_harmless(name: &str, fields: &Value) -> bool {
         });
         inner.is_some()
     };
-    matches!(name, "f:metadata" | "f:status") || name == "f:spec" && annotations_only()
+    matches!(
+        name,
+        "f:metadata" | "f:status" | "f:secrets" | "f:imagePullSecrets"
+    ) || name == "f:spec" && annotations_only()
 }
 
 /// Every field of `wanted` is in `live` with that value. Empty objects and lists count as absent,

@@ -106,6 +106,7 @@ impl Writer {
         let wanted = std::mem::take(&mut object.metadata);
         object.metadata = live.metadata.clone();
         object.metadata.managed_fields = None;
+        object.metadata.owner_references = wanted.owner_references;
         object
             .labels_mut()
             .extend(wanted.labels.unwrap_or_default());

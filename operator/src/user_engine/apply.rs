@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures::future::join_all;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
 use kube::api::ApiResource;
-use serde_json::json;
+use serde_json::{Value, json};
 use userengine_api::condition::Reason;
 use userengine_api::key::{EncryptionKey, KEY_BYTES};
 use userengine_api::layout::secret;
@@ -177,24 +177,29 @@ async fn mint_api_key(writer: &Writer, observed: &Observed) -> Result<(), Error>
             .create(&ApiResource::erase::<Secret>(&()), "Secret", &secret)
             .await?);
     }
-    let patch = json!({ "stringData": secret.get("stringData") });
-    Ok(writer
-        .patch::<Secret>("Secret", &observed.names().api_key(), &patch)
-        .await?)
+    let fields = secret.get("stringData").cloned().unwrap_or_default();
+    patch_api_key(writer, observed, &fields).await
 }
 
 async fn mend_api_key(writer: &Writer, observed: &Observed) -> Result<(), Error> {
-    if let ApiKeySecret::Ours {
+    let ApiKeySecret::Ours {
         key_hash: Some(hash),
         ..
     } = &observed.api_key
-    {
-        let patch = json!({ "stringData": { secret::API_KEY_HASHES: hash } });
-        writer
-            .patch::<Secret>("Secret", &observed.names().api_key(), &patch)
-            .await?;
-    }
-    Ok(())
+    else {
+        return Ok(());
+    };
+    patch_api_key(writer, observed, &json!({ secret::API_KEY_HASHES: hash })).await
+}
+
+/// Changes the API-key Secret in the version that was seen: a key that the platform put there since stays.
+async fn patch_api_key(writer: &Writer, observed: &Observed, fields: &Value) -> Result<(), Error> {
+    let ApiKeySecret::Ours { version, .. } = &observed.api_key else {
+        return Ok(());
+    };
+    let patch = json!({ "metadata": { "resourceVersion": version }, "stringData": fields });
+    let name = observed.names().api_key();
+    Ok(writer.patch::<Secret>("Secret", &name, &patch).await?)
 }
 
 /// Absent: create. Ours: put right if it drifted. Anybody else's: leave it alone and say so.

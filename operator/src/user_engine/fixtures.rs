@@ -163,6 +163,7 @@ impl World {
         self.0.api_key = ApiKeySecret::Ours {
             key_hash: Some("ab".to_owned()),
             hashes: "ab".to_owned(),
+            version: None,
         };
         self
     }

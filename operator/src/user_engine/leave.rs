@@ -55,16 +55,18 @@ pub async fn leave(context: &Context, writer: &Writer, engine: &UserEngine) -> R
     let is_ours = claim
         .as_ref()
         .is_some_and(|claim| retained::user(claim) == Some(engine.spec.user.as_str()));
-    match fate(
-        engine,
-        claim.as_ref(),
-        namespace_ends(context, engine).await?,
-    ) {
-        Fate::Stay => {}
-        Fate::LetGo => let_go(context, writer, engine, claim.as_ref()).await?,
+    let namespace_ends = namespace_ends(context, engine).await?;
+    match fate(engine, claim.as_ref(), namespace_ends) {
+        // A key of this engine's own that no record names: nobody else would take its finalizer off.
+        Fate::Stay => let_go_of_unrecorded(context, writer, engine, claim.as_ref()).await?,
         // The brain of another user is not this engine's to delete.
-        Fate::Deleted if claim.is_some() && !is_ours => {}
-        Fate::Deleted => destroy(context, writer, engine, claim.as_ref()).await?,
+        Fate::Deleted if claim.is_some() && !is_ours && !namespace_ends => {
+            let_go_of_unrecorded(context, writer, engine, claim.as_ref()).await?;
+        }
+        Fate::Deleted if claim.is_none() || is_ours => {
+            destroy(context, writer, engine, claim.as_ref()).await?;
+        }
+        Fate::LetGo | Fate::Deleted => let_go(context, writer, engine, claim.as_ref()).await?,
     }
     let finalizers: Vec<_> = engine
         .finalizers()
@@ -78,7 +80,31 @@ pub async fn leave(context: &Context, writer: &Writer, engine: &UserEngine) -> R
     let uid = engine.uid().unwrap_or_default();
     context.insides.forget(&uid);
     context.backoff.reset(&uid);
-    Ok(())
+    // Whoever deleted the claim since the look above was told that this engine holds it.
+    let namespace = engine.namespace().unwrap_or_default();
+    let claim = Names(&engine.name_any()).claim();
+    Ok(retained::release(&context.client, writer, &namespace, &claim).await?)
+}
+
+/// Takes the finalizer off this engine's first key, if it is not the one that the claim's record names.
+async fn let_go_of_unrecorded(
+    context: &Context,
+    writer: &Writer,
+    engine: &UserEngine,
+    claim: Option<&PersistentVolumeClaim>,
+) -> Result<(), Error> {
+    let initial = initial_key(engine);
+    if claim.is_some_and(|claim| retained::key_names(claim).contains(&initial)) {
+        return Ok(());
+    }
+    let namespace = engine.namespace().unwrap_or_default();
+    Ok(retained::let_go(&context.client, writer, &namespace, &[initial], None).await?)
+}
+
+/// Name of the Secret that birth makes for this engine.
+fn initial_key(engine: &UserEngine) -> String {
+    let suffix = key_suffix(&engine.uid().unwrap_or_default(), INITIAL);
+    Names(&engine.name_any()).key(&suffix)
 }
 
 /// Without a claim nothing names a key that was made: its finalizer must go now, or nobody would ever take it off.
@@ -135,8 +161,7 @@ async fn let_go(
 
 /// The keys of the record, and the first one in case it was made and never recorded.
 fn key_names(engine: &UserEngine, claim: Option<&PersistentVolumeClaim>) -> Vec<String> {
-    let name = engine.name_any();
-    let initial = Names(&name).key(&key_suffix(&engine.uid().unwrap_or_default(), INITIAL));
+    let initial = initial_key(engine);
     let mut names = claim.map(retained::key_names).unwrap_or_default();
     if !names.contains(&initial) {
         names.push(initial);

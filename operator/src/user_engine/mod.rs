@@ -158,7 +158,7 @@ fn gone(context: &Context, engine: &UserEngine) -> Done {
         .metrics
         .engine(&engine.uid().unwrap_or_default(), None);
     Done {
-        phase: Some(Phase::Terminating),
+        phase: None,
         action: Action::await_change(),
     }
 }

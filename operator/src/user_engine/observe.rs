@@ -199,6 +199,7 @@ fn ours(found: &Secret) -> ApiKeySecret {
     ApiKeySecret::Ours {
         key_hash: key.map(|key| api_key_hash(&key)),
         hashes: text(secret::API_KEY_HASHES).unwrap_or_default(),
+        version: found.resource_version(),
     }
 }
 

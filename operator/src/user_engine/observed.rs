@@ -96,6 +96,8 @@ pub enum ApiKeySecret {
         key_hash: Option<String>,
         /// The hashes that it gives the pod.
         hashes: String,
+        /// The version that was seen.
+        version: Option<String>,
     },
     /// It belongs to a former engine of the same name, and goes with it.
     Former,

@@ -73,10 +73,13 @@ fn not_ready(pod: &Pod) -> Finding {
     Finding::waiting(Reason::Starting, why)
 }
 
-/// The refusal that the container left, at its last end or the one before a restart that has not come to anything yet.
+/// The refusal that the container left, at its last end or the one before a restart that has not come to anything
+/// yet. One that did start says nothing of its former ends.
 fn refusal(container: &ContainerStatus) -> Option<Refusal> {
-    [&container.state, &container.last_state]
+    let former = (container.started != Some(true)).then_some(&container.last_state);
+    [Some(&container.state), former]
         .into_iter()
+        .flatten()
         .filter_map(|state| state.as_ref()?.terminated.as_ref()?.message.as_deref())
         .find_map(Refusal::from_json)
 }
@@ -102,4 +105,25 @@ fn why_waiting(container: &ContainerStatus) -> Option<String> {
         "{reason}: {}",
         waiting.message.as_deref().unwrap_or("no message")
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn container(started: bool) -> ContainerStatus {
+        let former = r#"{"reason":"BrainLocked","message":"another engine has it"}"#;
+        serde_json::from_value(serde_json::json!({
+            "name": "engine", "image": "x", "imageID": "x", "ready": false, "restartCount": 1, "started": started,
+            "state": { "running": {} },
+            "lastState": { "terminated": { "exitCode": 75, "message": former } },
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_refusal_is_over_once_the_container_has_started() {
+        assert!(refusal(&container(false)).is_some());
+        assert!(refusal(&container(true)).is_none());
+    }
 }

@@ -10,9 +10,8 @@ use userengine_api::layout::{API_PORT, INTERNAL_PORT};
 use super::{Blueprint, pod_selector};
 use crate::user_engine::child::{Child, ChildKind};
 
-/// Every IPv4 block that the IANA special-purpose registry and the multicast registry do not leave to the public
-/// internet (<https://www.iana.org/assignments/iana-ipv4-special-registry>).
-const NOT_PUBLIC_V4: [&str; 15] = [
+/// Every IPv4 block of the IANA special-purpose registry, and multicast (<https://www.iana.org/assignments/iana-ipv4-special-registry>).
+const NOT_PUBLIC_V4: [&str; 18] = [
     "0.0.0.0/8",
     "10.0.0.0/8",
     "100.64.0.0/10",
@@ -21,8 +20,11 @@ const NOT_PUBLIC_V4: [&str; 15] = [
     "172.16.0.0/12",
     "192.0.0.0/24",
     "192.0.2.0/24",
+    "192.31.196.0/24",
+    "192.52.193.0/24",
     "192.88.99.0/24",
     "192.168.0.0/16",
+    "192.175.48.0/24",
     "198.18.0.0/15",
     "198.51.100.0/24",
     "203.0.113.0/24",
@@ -82,7 +84,11 @@ fn egress(egress: &Egress) -> Vec<Value> {
     let dns_ports = json!([{ "port": 53, "protocol": "UDP" }, { "port": 53, "protocol": "TCP" }]);
     let mut rules = vec![json!({ "to": dns(egress), "ports": dns_ports })];
     if egress.default == EgressDefault::Public {
-        rules.push(json!({ "to": public(&egress.deny_cidrs) }));
+        let public = public(&egress.deny_cidrs);
+        // A rule with no peers would allow every peer there is.
+        if !public.is_empty() {
+            rules.push(json!({ "to": public }));
+        }
     }
     rules.extend(
         egress
@@ -231,6 +237,21 @@ mod tests {
                 .all(|range| lies_in(range, "0.0.0.0/0"))
         );
         assert!(NOT_PUBLIC_V6.iter().all(|range| lies_in(range, GLOBAL_V6)));
+    }
+
+    #[test]
+    fn denying_everything_leaves_no_rule_that_allows_anything() {
+        let denied = ["0.0.0.0/0", "::/0"].map(str::to_owned).to_vec();
+        let rules = egress(&Egress {
+            deny_cidrs: denied,
+            ..Egress::default()
+        });
+        assert_eq!(rules.len(), 1, "{rules:?}");
+        assert!(
+            rules
+                .iter()
+                .all(|rule| !rule["to"].as_array().unwrap().is_empty())
+        );
     }
 
     #[test]

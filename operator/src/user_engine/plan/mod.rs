@@ -84,6 +84,7 @@ pub fn plan(observed: &Observed, assessment: &Assessment) -> Plan {
     }
     // Blocked discards nothing and builds nothing: what runs goes on, what does not is not started.
     let Some(record) = assessment.record.as_ref().filter(|_| may_run(assessment)) else {
+        steps.extend(walls(observed, class));
         return Plan {
             steps,
             again: false,
@@ -116,6 +117,15 @@ fn may_run(assessment: &Assessment) -> bool {
     [&assessment.storage, &assessment.key]
         .iter()
         .all(|finding| finding.severity < Severity::Blocked)
+}
+
+/// The walls around a pod that runs, whatever blocks the rest.
+fn walls(observed: &Observed, class: &ResolvedClass) -> Option<Step> {
+    observed.pod.as_ref()?;
+    let record = observed.record()?.ok()?;
+    let mut children = build::children(observed, &record, class).into_iter();
+    let walls = children.find(|child| child.id.kind == ChildKind::NetworkPolicy)?;
+    Some(Step::Apply(Box::new(walls)))
 }
 
 /// First the key, then, once it is read back, the claim that names it.
@@ -189,6 +199,7 @@ fn api_key(observed: &Observed) -> Option<Step> {
         ApiKeySecret::Ours {
             key_hash: Some(hash),
             hashes,
+            ..
         } if hash != hashes => Some(Step::MendApiKey),
         ApiKeySecret::Ours { .. } | ApiKeySecret::Foreign | ApiKeySecret::Former => None,
     }

@@ -60,7 +60,11 @@ impl Report<'_> {
                 .and_then(|pod| pod.spec.as_ref()?.node_name.clone()),
             url,
             engine: self.engine(),
-            storage: self.storage().or(last.storage),
+            // A claim that this engine may not run on is none that it had: losing it is no loss.
+            storage: self
+                .storage()
+                .filter(|_| self.assessment.storage.severity < Severity::Blocked)
+                .or(last.storage),
             encryption: self.encryption().or(last.encryption),
             conditions: self.conditions(),
         }

@@ -115,6 +115,7 @@ fn carry_out(World(seen): &mut World, step: &Step) {
             seen.api_key = ApiKeySecret::Ours {
                 key_hash: Some("ab".to_owned()),
                 hashes: "ab".to_owned(),
+                version: None,
             };
         }
         Step::Apply(child) => {
@@ -306,6 +307,7 @@ fn an_api_key_is_made_mended_or_left_alone() {
     let ours = |key_hash: Option<&str>, hashes: &str| ApiKeySecret::Ours {
         key_hash: key_hash.map(str::to_owned),
         hashes: hashes.to_owned(),
+        version: None,
     };
     assert_eq!(with(ApiKeySecret::Absent), Some("MintApiKey"));
     assert_eq!(with(ours(None, "ab")), Some("MintApiKey"));
