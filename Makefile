@@ -6,10 +6,10 @@ SHELL := /bin/bash
 help: ## what there is to run
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: ## shows the main job on a real cluster (20 minutes the first time, then 2)
+demo: ## shows the main job on a real cluster (12 minutes the first time, then 2)
 	@tests/demo.sh
 
-test: lint unit e2e ## everything that must hold (under 45 minutes the first time, then under 15)
+test: lint unit e2e ## everything that must hold (24 minutes the first time, then 7)
 
 down: ## ends the clusters that demo, test and bench left running
 	@tests/cluster/run down --all
