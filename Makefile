@@ -6,7 +6,7 @@ SHELL := /bin/bash
 help: ## what there is to run
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: ## shows the main job on a real cluster (12 minutes the first time, then 2)
+demo: ## shows the main job on a real cluster (14 minutes the first time, then 1)
 	@tests/demo.sh
 
 test: lint unit e2e ## everything that must hold (24 minutes the first time, then 7)
