@@ -13,6 +13,17 @@ pub const BRAIN_FILE: &str = "/data/brain.sqlite";
 pub const KEYRING_DIR: &str = "/keys";
 /// File with the SHA-256 hashes of the API keys that are accepted.
 pub const API_KEY_HASH_FILE: &str = "/api-key/hashes";
+/// Folder of the catalog: one JSON file or more, as the operator copies them from the class's ConfigMap.
+pub const CATALOG_DIR: &str = "/catalog";
+/// File with the certificate authorities that the class adds.
+pub const EXTRA_CA_FILE: &str = "/ca/ca.crt";
+/// Folder with one sub-folder for each Secret of the class's `secretNames`, named as the Secret is.
+pub const SECRETS_DIR: &str = "/secrets";
+/// Path of the OAuth callback under `OAUTH_REDIRECT_BASE_URL`; providers register this URL.
+pub const OAUTH_CALLBACK_PATH: &str = "/assets/oauth/callback";
+/// Path of the client metadata document under `OAUTH_REDIRECT_BASE_URL`; its URL is the `client_id` of every engine
+/// (<https://datatracker.ietf.org/doc/draft-ietf-oauth-client-id-metadata-document/>).
+pub const OAUTH_CLIENT_METADATA_PATH: &str = "/assets/oauth/client-metadata.json";
 /// Where the kubelet reads why a container ended
 /// (<https://kubernetes.io/docs/tasks/debug/debug-application/determine-reason-pod-failure/>).
 pub const TERMINATION_LOG: &str = "/dev/termination-log";
@@ -45,6 +56,38 @@ pub mod env {
     pub const INTERNAL_ADDR: &str = "INTERNAL_ADDR";
     /// The address under which the outside reaches this engine.
     pub const PUBLIC_URL: &str = "PUBLIC_URL";
+    /// `<namespace>.<name>` of the engine on Kubernetes: the prefix of every OAuth `state`, by which the relay finds the
+    /// engine. Set, it also means that the engine must not start children (stdio servers).
+    pub const ENGINE_NAME: &str = "ENGINE_NAME";
+    /// Folder with the catalog's JSON files.
+    pub const CATALOG_DIR: &str = "CATALOG_DIR";
+    /// Folder with the Secrets that catalog entries name by `<secret>/<key>`.
+    pub const SECRETS_DIR: &str = "SECRETS_DIR";
+    /// Base of the callback URL that providers register; the relay's address where one serves many engines.
+    pub const OAUTH_REDIRECT_BASE_URL: &str = "OAUTH_REDIRECT_BASE_URL";
+    /// Where the relay finds an engine: the class's `publicURL`, with `{name}` and `{namespace}` in it. Read by
+    /// `engine relay` only. One relay serves one template: classes with different addresses need a relay each.
+    pub const ENGINE_URL_TEMPLATE: &str = "ENGINE_URL_TEMPLATE";
+    /// Private addresses that the engine may call: a comma list of CIDR or `host:port`; `http://host:port` permits plain HTTP there.
+    pub const EGRESS_ALLOW: &str = "EGRESS_ALLOW";
+    /// PEM file with certificate authorities to trust beside the public ones.
+    pub const EXTRA_CA_FILE: &str = "EXTRA_CA_FILE";
+    /// Tool calls at once through one connection.
+    pub const CALLS_PER_CONNECTION: &str = "CALLS_PER_CONNECTION";
+    /// Tool calls at once through the engine.
+    pub const CALLS_PER_ENGINE: &str = "CALLS_PER_ENGINE";
+    /// Seconds that a tool call may take.
+    pub const CALL_TIMEOUT_SECONDS: &str = "CALL_TIMEOUT_SECONDS";
+    /// Failures within the window that open a connection's breaker, if they are enough of its calls.
+    pub const BREAKER_FAILURES: &str = "BREAKER_FAILURES";
+    /// Which part of the calls within the window must have failed, in percent.
+    pub const BREAKER_FAILURE_PERCENT: &str = "BREAKER_FAILURE_PERCENT";
+    /// Seconds that the breaker looks back.
+    pub const BREAKER_WINDOW_SECONDS: &str = "BREAKER_WINDOW_SECONDS";
+    /// Seconds of the first rest after time-outs and 5xx; each further one is twice as long.
+    pub const BREAKER_COOL_DOWN_SECONDS: &str = "BREAKER_COOL_DOWN_SECONDS";
+    /// Seconds of the longest rest.
+    pub const BREAKER_COOL_DOWN_MAX_SECONDS: &str = "BREAKER_COOL_DOWN_MAX_SECONDS";
     /// Seconds that a stop may wait for requests in flight.
     pub const SHUTDOWN_GRACE_SECONDS: &str = "SHUTDOWN_GRACE_SECONDS";
 }
@@ -53,6 +96,8 @@ pub mod env {
 pub mod config_map {
     /// `create` until the brain was Ready once, then `existing`.
     pub const BRAIN: &str = "brain";
+    /// The certificate authorities that the class adds, in PEM; also the key in the ConfigMap that the class names.
+    pub const CA: &str = "ca.crt";
 }
 
 /// Keys of the Secrets.

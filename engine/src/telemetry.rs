@@ -8,15 +8,10 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{LogConfig, LogFormat};
 
+/// rmcp repeats what servers say, at every level; `mcp` traces in its place.
+const SILENT: &str = "rmcp";
 /// Crates that write codes, tokens or headers into their debug log. They stay at INFO whatever the level.
-const CAPPED: [&str; 6] = [
-    "rmcp",
-    "oauth2",
-    "openidconnect",
-    "reqwest",
-    "hyper",
-    "hyper_util",
-];
+const CAPPED: [&str; 5] = ["oauth2", "openidconnect", "reqwest", "hyper", "hyper_util"];
 
 /// Installs the log for the whole process. A second call changes nothing.
 pub fn install(config: LogConfig) {
@@ -33,11 +28,13 @@ pub fn install(config: LogConfig) {
     }
 }
 
-fn filter(level: Level) -> Targets {
+/// What is logged at this level.
+pub fn filter(level: Level) -> Targets {
     let cap = LevelFilter::from_level(level.min(Level::INFO));
     Targets::new()
         .with_default(level)
         .with_targets(CAPPED.map(|target| (target, cap)))
+        .with_target(SILENT, LevelFilter::OFF)
 }
 
 #[cfg(test)]
@@ -61,5 +58,6 @@ mod tests {
             );
         }
         assert!(filter(Level::TRACE).would_enable("userengine_engine::run", &Level::TRACE));
+        assert!(!filter(Level::TRACE).would_enable("rmcp::service", &Level::ERROR));
     }
 }

@@ -10,6 +10,9 @@ pub enum ConfigError {
     /// None of the variables that say the same thing is set.
     #[error("set exactly one of {0}: none is set")]
     Missing(&'static str),
+    /// A variable without a default is not set.
+    #[error("set {0}")]
+    Unset(&'static str),
     /// More than one of them is set.
     #[error("set exactly one of {0}: more than one is set")]
     Ambiguous(&'static str),
@@ -34,9 +37,10 @@ impl From<ConfigError> for Refusal {
         let reason = match error {
             ConfigError::NoEncryptionKey => RefusalReason::KeyMissing,
             ConfigError::EncryptionKey(_) => RefusalReason::KeyMalformed,
-            ConfigError::Missing(_) | ConfigError::Ambiguous(_) | ConfigError::Invalid { .. } => {
-                RefusalReason::ConfigInvalid
-            }
+            ConfigError::Missing(_)
+            | ConfigError::Unset(_)
+            | ConfigError::Ambiguous(_)
+            | ConfigError::Invalid { .. } => RefusalReason::ConfigInvalid,
         };
         Self::new(reason, error.to_string())
     }

@@ -41,7 +41,7 @@ impl HttpConfig {
         }
         let public_url = environment
             .text(env::PUBLIC_URL)?
-            .map(|text| public_url(&text))
+            .map(|text| web_url(env::PUBLIC_URL, &text))
             .transpose()?;
         let seconds: u64 = environment.parsed(env::SHUTDOWN_GRACE_SECONDS, SECONDS, 25)?;
         if !(1..=600).contains(&seconds) {
@@ -63,12 +63,17 @@ fn on_every_interface(port: u16) -> SocketAddr {
     SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port)
 }
 
-fn public_url(text: &str) -> Result<Url, ConfigError> {
-    let invalid = ConfigError::Invalid {
-        variable: env::PUBLIC_URL,
+/// The address of a server of ours: https, or http on loopback.
+pub(super) fn web_url(variable: &'static str, text: &str) -> Result<Url, ConfigError> {
+    parse_web_url(text).ok_or(ConfigError::Invalid {
+        variable,
         expected: "https://host[:port][/path] (http only for localhost), without query, fragment, user or password",
-    };
-    let url = Url::parse(text).map_err(|_| invalid.clone())?;
+    })
+}
+
+/// The same without a variable to blame.
+pub fn parse_web_url(text: &str) -> Option<Url> {
+    let url = Url::parse(text).ok()?;
     let on_loopback = match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => address.is_loopback(),
@@ -79,9 +84,5 @@ fn public_url(text: &str) -> Result<Url, ConfigError> {
     let bare = url.query().is_none() && url.fragment().is_none();
     // The text is looked at as well: the parser drops an empty user (`https://@host`).
     let anonymous = url.username().is_empty() && url.password().is_none() && !text.contains('@');
-    if scheme_ok && bare && anonymous {
-        Ok(url)
-    } else {
-        Err(invalid)
-    }
+    (scheme_ok && bare && anonymous).then_some(url)
 }

@@ -5,18 +5,24 @@
 
 mod access;
 mod brain;
+mod connectors;
 mod environment;
 mod error;
 mod http;
+mod limits;
 mod log;
+mod relay;
 mod ring;
 
 pub use access::AccessConfig;
 pub use brain::{BrainConfig, BrainMode};
+pub use connectors::ConnectorsConfig;
 pub use environment::Environment;
 pub use error::ConfigError;
-pub use http::HttpConfig;
+pub use http::{HttpConfig, parse_web_url};
+pub use limits::Limits;
 pub use log::{LogConfig, LogFormat};
+pub use relay::RelayConfig;
 pub use ring::RingConfig;
 
 /// Everything but the log, which is read first so that it can tell of the rest.
@@ -30,16 +36,20 @@ pub struct Config {
     pub access: AccessConfig,
     /// Addresses, and how long a stop may take.
     pub http: HttpConfig,
+    /// What the connections to MCP servers need.
+    pub connectors: ConnectorsConfig,
 }
 
 impl Config {
     /// Reads all of it.
     pub fn read(environment: &Environment) -> Result<Self, ConfigError> {
+        let http = HttpConfig::read(environment)?;
         Ok(Self {
             brain: BrainConfig::read(environment)?,
             ring: RingConfig::read(environment)?,
             access: AccessConfig::read(environment)?,
-            http: HttpConfig::read(environment)?,
+            connectors: ConnectorsConfig::read(environment, &http)?,
+            http,
         })
     }
 }

@@ -5,7 +5,7 @@ use std::error::Error;
 use userengine_api::key::Kid;
 use userengine_api::refusal::{Refusal, RefusalReason};
 
-use crate::vault::UnsealError;
+use crate::vault::{SealError, UnsealError};
 
 /// Why the engine does not start with this volume.
 #[derive(Debug, thiserror::Error)]
@@ -110,9 +110,12 @@ pub enum StoreError {
     /// A row holds what the engine never writes.
     #[error("the brain is inconsistent: {0}")]
     Inconsistent(&'static str),
-    /// The canary does not open (any more).
+    /// The canary does not open (any more), or a sealed text is no token.
     #[error(transparent)]
     Canary(#[from] UnsealError),
+    /// A value could not be sealed.
+    #[error(transparent)]
+    Seal(#[from] SealError),
     /// Another connection kept the write-ahead log in use.
     #[error("failed to checkpoint: the write-ahead log is in use")]
     CheckpointBusy,
@@ -121,5 +124,19 @@ pub enum StoreError {
 impl StoreError {
     pub(super) fn sqlite(step: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
         move |source| Self::Sqlite { step, source }
+    }
+
+    /// Is it the volume that fails, so that the same may work later? In words for people.
+    pub fn trouble(&self) -> Option<&'static str> {
+        let Self::Sqlite { source, .. } = self else {
+            return None;
+        };
+        match (source, primary_code(source)) {
+            (sqlx::Error::PoolTimedOut, _) | (_, Some(5 | 6)) => Some("the brain is busy"),
+            (_, Some(8)) => Some("the brain's volume is read-only"),
+            (_, Some(10)) => Some("the brain's volume fails"),
+            (_, Some(13)) => Some("the brain's volume is full"),
+            _ => None,
+        }
     }
 }

@@ -61,6 +61,30 @@ async fn rows_of(
                 .fetch_all(brain)
                 .await
         }
+        SealedColumn::ConnectionCredentials => {
+            sqlx::query!(r#"SELECT kid AS "kid!", COUNT(*) AS "rows!: i64" FROM connections WHERE kid IS NOT NULL GROUP BY kid"#)
+                .map(|row| (row.kid, row.rows))
+                .fetch_all(brain)
+                .await
+        }
+        SealedColumn::OauthClientSecret => {
+            sqlx::query!(r#"SELECT kid AS "kid!", COUNT(*) AS "rows!: i64" FROM oauth_clients WHERE kid IS NOT NULL GROUP BY kid"#)
+                .map(|row| (row.kid, row.rows))
+                .fetch_all(brain)
+                .await
+        }
+        SealedColumn::OauthFlowVerifier => {
+            sqlx::query!(r#"SELECT kid, COUNT(*) AS "rows!: i64" FROM oauth_flows GROUP BY kid"#)
+                .map(|row| (row.kid, row.rows))
+                .fetch_all(brain)
+                .await
+        }
+        SealedColumn::PendingRevocation => {
+            sqlx::query!(r#"SELECT kid, COUNT(*) AS "rows!: i64" FROM pending_revocations GROUP BY kid"#)
+                .map(|row| (row.kid, row.rows))
+                .fetch_all(brain)
+                .await
+        }
     }
 }
 

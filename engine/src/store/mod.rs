@@ -3,26 +3,41 @@
 //! `open` is the way in and `close` the way out; everything that the engine knows for longer than a
 //! request is behind this module.
 
+mod audit;
 mod canary;
 mod close;
 mod connect;
+mod connections;
 mod create;
 mod error;
 mod examine;
 mod identity;
 mod key_state;
 mod lock;
+mod oauth_clients;
+mod oauth_flows;
 mod open;
 mod paths;
+mod pending_revocations;
 mod private_copy;
+mod refresh_intents;
 mod schema;
+mod tool_pins;
+mod writing;
 
 use sqlx::SqlitePool;
 
+pub use audit::{AuditOutcome, AuditRow, NewAuditRow};
+pub use connections::{ConnectionIdentity, ConnectionState};
 pub use error::{OpenError, StoreError};
 pub use identity::Identity;
 pub use key_state::KeyReport;
+pub use oauth_clients::RegisteredClient;
+pub use oauth_flows::Flow;
 pub use open::{Opened, open};
+pub use pending_revocations::PendingRevocation;
+pub use tool_pins::{NewToolPin, ToolPin};
+pub use writing::Writing;
 
 use lock::BrainLock;
 

@@ -8,16 +8,34 @@ use std::fmt;
 pub enum SealedColumn {
     /// The known text that shows whether a ring fits a brain.
     KeyCanary,
+    /// The credential of a connection: OAuth tokens or a static one.
+    ConnectionCredentials,
+    /// The secret of a client that was registered with a provider.
+    OauthClientSecret,
+    /// The PKCE verifier of an authorization in progress.
+    OauthFlowVerifier,
+    /// Tokens that are still to be revoked.
+    PendingRevocation,
 }
 
 impl SealedColumn {
     /// All of them.
-    pub const ALL: [Self; 1] = [Self::KeyCanary];
+    pub const ALL: [Self; 5] = [
+        Self::ConnectionCredentials,
+        Self::KeyCanary,
+        Self::OauthClientSecret,
+        Self::OauthFlowVerifier,
+        Self::PendingRevocation,
+    ];
 
     /// The table. It also has the column `kid`.
     pub fn table(self) -> &'static str {
         match self {
             Self::KeyCanary => "key_canary",
+            Self::ConnectionCredentials => "connections",
+            Self::OauthClientSecret => "oauth_clients",
+            Self::OauthFlowVerifier => "oauth_flows",
+            Self::PendingRevocation => "pending_revocations",
         }
     }
 
@@ -25,6 +43,10 @@ impl SealedColumn {
     pub fn column(self) -> &'static str {
         match self {
             Self::KeyCanary => "sealed",
+            Self::ConnectionCredentials => "credentials",
+            Self::OauthClientSecret => "client_secret",
+            Self::OauthFlowVerifier => "verifier",
+            Self::PendingRevocation => "request",
         }
     }
 }
