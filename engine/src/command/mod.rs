@@ -1,7 +1,10 @@
 //! The subcommands, one a file.
 
+mod catalog_schema;
 mod keygen;
 mod openapi;
+mod refusal;
+mod relay;
 mod serve;
 
 use std::path::PathBuf;
@@ -25,18 +28,25 @@ pub enum Command {
     /// Open the brain and serve until SIGTERM or SIGINT.
     #[command(after_help = VARIABLES)]
     Serve(ServeArgs),
+    /// Send each provider's answer on to the engine that asked for it, until SIGTERM or SIGINT.
+    ///
+    /// One callback URL for all engines of a class; needs neither a brain nor a key.
+    #[command(after_help = relay::VARIABLES)]
+    Relay(ServeArgs),
     /// Print a new encryption key (44 characters) and nothing else.
     ///
     /// Store it as it is, without the newline at the end. Whoever loses it loses every credential in the brain.
     Keygen,
     /// Print the description of the HTTP API (OpenAPI, JSON).
     Openapi,
+    /// Print the JSON Schema of the files of the catalog.
+    CatalogSchema,
 }
 
-/// Options of `serve`. Everything else is configured by variables.
+/// Options of `serve` and `relay`. Everything else is configured by variables.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
-    /// File that takes the reason when the engine refuses to start. It is written only if it exists.
+    /// File that takes the reason when the process refuses to start. It is written only if it exists.
     #[arg(long, value_name = "FILE", default_value = TERMINATION_LOG)]
     termination_log: PathBuf,
 }
@@ -46,8 +56,10 @@ impl Command {
     pub fn run(self) -> ExitCode {
         match self {
             Self::Serve(args) => serve::serve(&args),
+            Self::Relay(args) => relay::relay(&args),
             Self::Keygen => keygen::keygen(),
             Self::Openapi => openapi::openapi(),
+            Self::CatalogSchema => catalog_schema::catalog_schema(),
         }
     }
 }
@@ -65,6 +77,14 @@ Variables:
   LISTEN_ADDR             address of the API [default: 0.0.0.0:8080]
   INTERNAL_ADDR           address of probes, metrics and /keys [default: 0.0.0.0:9090]
   PUBLIC_URL              where the outside reaches this engine (https, or http on loopback)
+  CALLS_PER_CONNECTION    tool calls at once through one connection, 1 to 1000 [default: 16]
+  CALLS_PER_ENGINE        tool calls at once through the engine, 1 to 10000 [default: 64]
+  CALL_TIMEOUT_SECONDS    how long a tool call may take, 1 to 600 [default: 60]
+  BREAKER_FAILURES        failures that open a connection's breaker, 1 to 1000 [default: 5]
+  BREAKER_FAILURE_PERCENT ... if they are this part of its calls, 1 to 100 [default: 50]
+  BREAKER_WINDOW_SECONDS  ... within this time, 1 to 600 [default: 30]
+  BREAKER_COOL_DOWN_SECONDS      rest after time-outs and 5xx, doubled each time, 1 to 3600 [default: 30]
+  BREAKER_COOL_DOWN_MAX_SECONDS  ... up to this, 1 to 3600 [default: 300]
   SHUTDOWN_GRACE_SECONDS  how long a stop waits for requests in flight, 1 to 600 [default: 25]
   ENGINE_LOG_LEVEL        error | warn | info | debug | trace [default: info]
   ENGINE_LOG_FORMAT       json | pretty [default: json]

@@ -1,14 +1,11 @@
 //! `engine serve`: from the environment to an exit code.
 
-use std::fs::OpenOptions;
-use std::io::Write;
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use userengine_api::refusal::{Refusal, RefusalReason};
 
-use super::ServeArgs;
+use super::{ServeArgs, refusal};
 use crate::clock::Clock;
 use crate::config::{Config, Environment, LogConfig};
 use crate::run::{self, Ended};
@@ -22,11 +19,7 @@ pub(super) fn serve(args: &ServeArgs) -> ExitCode {
     match configure_and_run(&Environment::of_process()) {
         Ok(Ended::HandedOver) => ExitCode::SUCCESS,
         Ok(Ended::Cut) => ExitCode::FAILURE,
-        Err(refusal) => {
-            tracing::error!(reason = refusal.reason.as_str(), "{}", refusal.message);
-            leave_termination_message(&args.termination_log, &refusal);
-            ExitCode::from(refusal.reason.exit_code())
-        }
+        Err(refused) => refusal::report(&refused, &args.termination_log),
     }
 }
 
@@ -52,14 +45,4 @@ fn configure_and_run(environment: &Environment) -> Result<Ended, Refusal> {
     // A task that outlived the grace period must not hold up the exit.
     runtime.shutdown_timeout(Duration::from_millis(100));
     ended
-}
-
-/// The kubelet provides the file. Outside a pod there is none, and none is made.
-fn leave_termination_message(path: &Path, refusal: &Refusal) {
-    let Ok(mut file) = OpenOptions::new().write(true).truncate(true).open(path) else {
-        return;
-    };
-    if let Err(error) = file.write_all(refusal.to_json().as_bytes()) {
-        tracing::warn!(%error, "failed to write the termination message");
-    }
 }

@@ -1,0 +1,59 @@
+//! `engine relay`: from the environment to an exit code.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use userengine_api::refusal::{Refusal, RefusalReason};
+
+use super::{ServeArgs, refusal};
+use crate::config::{Environment, LogConfig, RelayConfig};
+use crate::relay::{self, Ended};
+use crate::{process, telemetry};
+
+/// What `--help` says of the variables.
+pub(super) const VARIABLES: &str = "\
+Variables:
+  OAUTH_REDIRECT_BASE_URL  where this relay is; providers register <this>/assets/oauth/callback (required)
+  ENGINE_URL_TEMPLATE      where the engines are, such as https://{name}.{namespace}.engines.example.com (required)
+  LISTEN_ADDR              address of the relay [default: 0.0.0.0:8080]
+  INTERNAL_ADDR            address of probes and metrics [default: 0.0.0.0:9090]
+  SHUTDOWN_GRACE_SECONDS   how long a stop waits for requests in flight, 1 to 600 [default: 25]
+  ENGINE_LOG_LEVEL         error | warn | info | debug | trace [default: info]
+  ENGINE_LOG_FORMAT        json | pretty [default: json]
+
+One relay serves one template: classes whose engines have addresses of another form need a relay each.
+
+Exit codes: 0 stopped cleanly, 1 cut short by a second signal, 64 configuration.";
+
+/// Relays until told to stop.
+pub(super) fn relay(args: &ServeArgs) -> ExitCode {
+    process::report_panics_without_their_message();
+    // Codes pass through its memory.
+    process::forbid_dumps();
+    match configure_and_run(&Environment::of_process()) {
+        Ok(Ended::Stopped) => ExitCode::SUCCESS,
+        Ok(Ended::Cut) => ExitCode::FAILURE,
+        Err(refused) => refusal::report(&refused, &args.termination_log),
+    }
+}
+
+fn configure_and_run(environment: &Environment) -> Result<Ended, Refusal> {
+    let log = LogConfig::read(environment);
+    // Also a bad log setting is reported through the log.
+    telemetry::install(log.as_ref().copied().unwrap_or_default());
+    log?;
+    let config = RelayConfig::read(environment)?;
+    // One thread: it only looks at a query and answers.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| {
+            Refusal::new(
+                RefusalReason::ConfigInvalid,
+                format!("failed to start the runtime: {error}"),
+            )
+        })?;
+    let ended = runtime.block_on(relay::run(config));
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    ended
+}
