@@ -1,24 +1,26 @@
 //! The life of an engine: check, open, serve, hand over.
 
 use std::io;
-use std::net::SocketAddr;
-use std::time::Duration;
+use std::sync::Arc;
 
-use tokio::net::TcpListener;
-use tokio::sync::{oneshot, watch};
-use tokio::task::JoinHandle;
+use tokio::sync::watch;
 use userengine_api::layout::env;
 use userengine_api::refusal::{Refusal, RefusalReason};
 
 use crate::access::Access;
+use crate::assets::{self, Audit, Directory, Events};
+use crate::catalog::{self, LiveCatalog};
 use crate::clock::{Clock, milliseconds};
 use crate::config::Config;
+use crate::egress::Egress;
 use crate::internal::{self, Internal};
+use crate::listen::{Listeners, Probes, address};
 use crate::metrics::Metrics;
 use crate::ring::Ring;
 use crate::serve::{Drained, serve};
 use crate::state::{App, Parts, Phase};
-use crate::stop::StopSignals;
+use crate::stop::{StopSignals, Stopped};
+use crate::store::StoreError;
 use crate::vault::Vault;
 use crate::{http, store};
 
@@ -31,15 +33,6 @@ pub enum Ended {
     Cut,
 }
 
-/// Both listeners, bound.
-#[derive(Debug)]
-pub struct Listeners {
-    /// For callers of the API.
-    pub api: TcpListener,
-    /// For the operator and monitoring.
-    pub internal: TcpListener,
-}
-
 /// Runs an engine until a signal stops it.
 pub async fn run(config: Config, clock: Clock) -> Result<Ended, Refusal> {
     let failed = |error: io::Error| {
@@ -48,28 +41,14 @@ pub async fn run(config: Config, clock: Clock) -> Result<Ended, Refusal> {
             format!("failed to take signals: {error}"),
         )
     };
-    let mut signals = StopSignals::install().map_err(failed)?;
-    let listeners = bind(&config).await?;
-    let (stop, stopped) = oneshot::channel::<()>();
-    let life = live(config, clock, listeners, async {
-        // An error means that the sender is gone, which is a stop, too.
-        let _ = stopped.await;
-    });
-    tokio::pin!(life);
-
-    let signal = tokio::select! {
-        ended = &mut life => return ended.map(|()| Ended::HandedOver),
-        signal = signals.next() => signal,
-    };
-    tracing::info!(signal, "stopping");
-    drop(stop);
-    tokio::select! {
-        ended = &mut life => ended.map(|()| Ended::HandedOver),
-        signal = signals.next() => {
-            tracing::warn!(signal, "stopped at once: the next start recovers");
-            Ok(Ended::Cut)
-        }
+    let signals = StopSignals::install().map_err(failed)?;
+    let listeners = Listeners::bind(&config.http).await?;
+    let life = |stopped: Stopped| live(config, clock, listeners, stopped.wait());
+    if let Some(ended) = signals.end(life).await {
+        return ended.map(|()| Ended::HandedOver);
     }
+    tracing::warn!("the brain was not handed over: the next start recovers");
+    Ok(Ended::Cut)
 }
 
 /// Opens the brain, serves both listeners until `shutdown`, and hands the brain over.
@@ -86,18 +65,22 @@ pub async fn live(
         phase: phases,
         metrics: metrics.clone(),
     };
-    let probes = Probes::start(listeners.internal, internal);
+    let probes = Probes::start(listeners.internal, internal::router(internal));
 
     let app = open(config, clock, metrics).await?;
     phase.send_replace(Phase::Serving(app.clone()));
+    let following = tokio::spawn(catalog::follow(app.assets.catalog.clone()));
     let (api, start_ms) = (
         address(&listeners.api),
         milliseconds(app.clock.since_start()),
     );
     tracing::info!(%api, internal = %probes.address, start_ms, version = env!("CARGO_PKG_VERSION"), "serving");
 
+    app.assets.start();
     let draining = async {
         shutdown.await;
+        app.assets.begin_stop();
+        app.assets.events.close();
         phase.send_replace(Phase::Draining(app.clone()));
     };
     if serve(listeners.api, http::router(app.clone()), draining, grace).await == Drained::Partly {
@@ -106,6 +89,10 @@ pub async fn live(
             "cut requests that outlived the grace period"
         );
     }
+    following.abort();
+    app.assets.finish().await;
+    app.assets.end_sessions().await;
+    app.assets.audit.drain().await;
     let handed_over = app.store.hand_over(&app.clock).await;
     probes.stop().await;
     handed_over.map_err(|error| {
@@ -124,10 +111,25 @@ async fn open(config: Config, clock: Clock, metrics: Metrics) -> Result<App, Ref
     let vault = Vault::new(&Ring::load(config.ring)?, clock.clone());
     let opened = store::open(&config.brain, &vault, &clock).await?;
     report(&opened, &metrics);
+    let (store, vault) = (Arc::new(opened.store), Arc::new(vault));
+    let assets = Directory::load(assets::Parts {
+        store: store.clone(),
+        vault: vault.clone(),
+        clock: clock.clone(),
+        egress: Egress::new(&config.connectors).map_err(|error| unusable_network(&error))?,
+        catalog: Arc::new(LiveCatalog::load(&config.connectors)),
+        metrics: metrics.clone(),
+        audit: Audit::start(&store, clock.clone(), metrics.clone()),
+        events: Events::new(store.identity().open_count),
+        config: config.connectors,
+    })
+    .await
+    .map_err(|error| unreadable(&error))?;
     let started_at = clock.now();
     Ok(App::new(Parts {
-        store: opened.store,
+        store,
         vault,
+        assets,
         access,
         metrics,
         clock,
@@ -135,56 +137,14 @@ async fn open(config: Config, clock: Clock, metrics: Metrics) -> Result<App, Ref
     }))
 }
 
-/// The internal listener: first up, last down.
-struct Probes {
-    address: SocketAddr,
-    stop: oneshot::Sender<()>,
-    task: JoinHandle<Drained>,
+fn unreadable(error: &StoreError) -> Refusal {
+    let message = format!("failed to load the connections: {error}");
+    Refusal::new(RefusalReason::StorageFailed, message)
 }
 
-impl Probes {
-    fn start(listener: TcpListener, state: Internal) -> Self {
-        let address = address(&listener);
-        let (stop, stopped) = oneshot::channel();
-        let router = internal::router(state);
-        let stopped = async {
-            let _ = stopped.await;
-        };
-        let task = tokio::spawn(serve(listener, router, stopped, Duration::from_secs(1)));
-        Self {
-            address,
-            stop,
-            task,
-        }
-    }
-
-    async fn stop(self) {
-        drop(self.stop);
-        if let Err(error) = self.task.await {
-            tracing::warn!(%error, "the internal listener ended early");
-        }
-    }
-}
-
-async fn bind(config: &Config) -> Result<Listeners, Refusal> {
-    let api = bind_one(env::LISTEN_ADDR, config.http.listen).await?;
-    let internal = bind_one(env::INTERNAL_ADDR, config.http.internal).await?;
-    Ok(Listeners { api, internal })
-}
-
-async fn bind_one(variable: &str, address: SocketAddr) -> Result<TcpListener, Refusal> {
-    TcpListener::bind(address).await.map_err(|error| {
-        Refusal::new(
-            RefusalReason::ConfigInvalid,
-            format!("{variable}: failed to listen on {address}: {error}"),
-        )
-    })
-}
-
-fn address(listener: &TcpListener) -> SocketAddr {
-    listener
-        .local_addr()
-        .unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0)))
+fn unusable_network(error: &io::Error) -> Refusal {
+    let problem = format!("{}: {error}", env::EXTRA_CA_FILE);
+    Refusal::new(RefusalReason::ConfigInvalid, problem)
 }
 
 fn report(opened: &store::Opened, metrics: &Metrics) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::access::Access;
+use crate::assets::Directory;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::store::{Store, StoreError};
@@ -18,9 +19,11 @@ pub struct App(Arc<Parts>);
 #[derive(Debug)]
 pub struct Parts {
     /// The brain.
-    pub store: Store,
+    pub store: Arc<Store>,
     /// Seals and opens.
-    pub vault: Vault,
+    pub vault: Arc<Vault>,
+    /// The connections to MCP servers.
+    pub assets: Directory,
     /// The accepted API keys.
     pub access: Access,
     /// Counts.

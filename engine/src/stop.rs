@@ -1,8 +1,9 @@
-//! Signals.
+//! Signals, and how they end a process.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
 
 /// SIGTERM and SIGINT. The first asks for a clean stop, the second for an end at once.
 #[derive(Debug)]
@@ -26,5 +27,40 @@ impl StopSignals {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",
         }
+    }
+
+    /// Runs a life, which the first signal asks to end. `None` if a second signal cut it short.
+    pub async fn end<T, F>(mut self, life: impl FnOnce(Stopped) -> F) -> Option<T>
+    where
+        F: Future<Output = T>,
+    {
+        let (stop, stopped) = oneshot::channel();
+        let life = life(Stopped(stopped));
+        tokio::pin!(life);
+        let signal = tokio::select! {
+            ended = &mut life => return Some(ended),
+            signal = self.next() => signal,
+        };
+        tracing::info!(signal, "stopping");
+        drop(stop);
+        tokio::select! {
+            ended = &mut life => Some(ended),
+            signal = self.next() => {
+                tracing::warn!(signal, "stopped at once");
+                None
+            }
+        }
+    }
+}
+
+/// Comes true when the process is asked to end.
+#[derive(Debug)]
+pub struct Stopped(oneshot::Receiver<()>);
+
+impl Stopped {
+    /// Waits for it.
+    pub async fn wait(self) {
+        // An error means that the sender is gone, which is the stop.
+        let _ = self.0.await;
     }
 }

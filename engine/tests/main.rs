@@ -8,12 +8,22 @@
 )]
 
 mod access;
+mod calls;
+mod catalog;
+mod connections;
+mod faulty;
 mod http;
 mod keys;
 mod life;
+mod lifecycle;
+mod malformed;
+mod mcp;
+mod oauth;
 mod openapi;
+mod peers;
 mod refused_brain;
 mod refused_config;
 mod refused_ring;
+mod relay;
 mod secrets;
 mod support;

@@ -9,14 +9,25 @@ use tracing::Instrument;
 const REQUEST_ID: &str = "x-request-id";
 const LONGEST: usize = 64;
 
+/// The id of a request, for handlers.
+#[derive(Debug, Clone)]
+pub(super) struct RequestId(HeaderValue);
+
+impl RequestId {
+    pub(super) fn as_str(&self) -> &str {
+        self.0.to_str().unwrap_or_default()
+    }
+}
+
 /// Takes over the caller's id if it is harmless in a log, else makes one.
-pub(super) async fn assign(request: Request, next: Next) -> Response {
+pub(super) async fn assign(mut request: Request, next: Next) -> Response {
     let id = request
         .headers()
         .get(REQUEST_ID)
         .filter(|id| is_safe(id))
         .cloned()
         .unwrap_or_else(make);
+    request.extensions_mut().insert(RequestId(id.clone()));
     let span = tracing::error_span!("request", request_id = id.to_str().unwrap_or_default());
     let mut response = next.run(request).instrument(span).await;
     response.headers_mut().insert(REQUEST_ID, id);

@@ -1,6 +1,7 @@
 //! The real routers on a real brain, without a socket.
 
 use std::fmt::Write;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
@@ -9,8 +10,13 @@ use http_body_util::BodyExt;
 use tokio::sync::watch;
 use tower::ServiceExt;
 use userengine_engine::access::Access;
+use userengine_engine::assets::{self, Audit, Directory, Events};
+use userengine_engine::catalog::LiveCatalog;
 use userengine_engine::clock::Clock;
-use userengine_engine::config::{AccessConfig, BrainConfig, BrainMode, RingConfig};
+use userengine_engine::config::{
+    AccessConfig, BrainConfig, BrainMode, ConnectorsConfig, Environment, HttpConfig, RingConfig,
+};
+use userengine_engine::egress::Egress;
 use userengine_engine::internal::Internal;
 use userengine_engine::metrics::Metrics;
 use userengine_engine::ring::Ring;
@@ -27,13 +33,44 @@ pub struct TestEngine {
     pub clock: Clock,
     pub app: App,
     phase: watch::Sender<Phase>,
+    environment: Environment,
 }
 
 impl TestEngine {
     /// An engine that accepts the keys `current` and `old`.
     pub async fn start() -> Self {
-        let volume = Volume::new();
+        Self::start_with(&[]).await
+    }
+
+    /// The same with these variables for its connectors.
+    pub async fn start_with(variables: &[(&str, &str)]) -> Self {
         let clock = Clock::manual("2026-01-01T00:00:00Z".parse().unwrap());
+        Self::open(Volume::new(), clock, Environment::of(variables)).await
+    }
+
+    /// The same with a clock that goes: for what waits on real sockets.
+    pub async fn start_live(variables: &[(&str, &str)]) -> Self {
+        Self::open(Volume::new(), Clock::system(), Environment::of(variables)).await
+    }
+
+    /// Stops it cleanly and starts it again, at the same time.
+    pub async fn restart(self) -> Self {
+        let Self {
+            volume,
+            clock,
+            app,
+            phase,
+            environment,
+        } = self;
+        drop(phase);
+        app.assets.finish().await;
+        app.assets.audit.drain().await;
+        app.store.hand_over(&clock).await.unwrap();
+        drop(app);
+        Self::open(volume, clock, environment).await
+    }
+
+    async fn open(volume: Volume, clock: Clock, environment: Environment) -> Self {
         let vault = Vault::new(
             &Ring::load(RingConfig::Single(key(1))).unwrap(),
             clock.clone(),
@@ -50,9 +87,26 @@ impl TestEngine {
             .unwrap();
         let access = Access::load(AccessConfig::Fixed(hashes)).unwrap();
         let (metrics, started_at) = (Metrics::new(), clock.now());
+        let (store, vault) = (Arc::new(store), Arc::new(vault));
+        let http = HttpConfig::read(&environment).unwrap();
+        let connectors = ConnectorsConfig::read(&environment, &http).unwrap();
+        let assets = Directory::load(assets::Parts {
+            store: store.clone(),
+            vault: vault.clone(),
+            clock: clock.clone(),
+            egress: Egress::new(&connectors).unwrap(),
+            catalog: Arc::new(LiveCatalog::load(&connectors)),
+            metrics: metrics.clone(),
+            audit: Audit::start(&store, clock.clone(), metrics.clone()),
+            events: Events::new(store.identity().open_count),
+            config: connectors,
+        })
+        .await
+        .unwrap();
         let app = App::new(Parts {
             store,
             vault,
+            assets,
             access,
             metrics,
             clock: clock.clone(),
@@ -64,6 +118,7 @@ impl TestEngine {
             clock,
             app,
             phase,
+            environment,
         }
     }
 

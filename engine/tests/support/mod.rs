@@ -1,10 +1,20 @@
 //! What the tests share.
 
+pub mod arbitrary;
+pub mod direct;
+pub mod faulty;
+pub mod front;
 pub mod in_process;
+pub mod mcp;
+pub mod peers;
 pub mod process;
+pub mod provider;
 pub mod request;
+pub mod shell;
 pub mod sql;
 pub mod volume;
+
+use std::time::Instant;
 
 use userengine_api::key::{EncryptionKey, KEY_BYTES};
 
@@ -16,6 +26,18 @@ pub fn key(number: u8) -> EncryptionKey {
 /// The canonical text of the key with this number.
 pub fn key_text(number: u8) -> String {
     key(number).text().to_string()
+}
+
+/// Looks again and again until `met`.
+pub fn eventually(what: &str, mut met: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !met() {
+        assert!(
+            started.elapsed() < process::DEADLINE,
+            "waited too long until {what}"
+        );
+        std::thread::yield_now();
+    }
 }
 
 /// SHA-256 in hex.

@@ -9,12 +9,12 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use serde_json::Value;
 use tempfile::TempDir;
 use userengine_api::refusal::Refusal;
 
-use super::request::{Answer, get};
+use super::request::{Answer, attempt, get};
 use super::volume::Volume;
 use super::{key_text, sha256};
 
@@ -24,22 +24,38 @@ pub const API_KEY: &str = "api-key-for-tests";
 
 /// An engine that is about to start: variables, and a termination log outside the volume.
 pub struct Setup {
+    subcommand: &'static str,
     variables: BTreeMap<String, OsString>,
     outside: TempDir,
+    failing_writes: bool,
 }
 
 impl Setup {
     /// Everything an engine needs, with key number 1.
     pub fn new(volume: &Volume) -> Self {
-        let setup = Self {
-            variables: BTreeMap::new(),
-            outside: tempfile::tempdir().unwrap(),
-        };
-        fs::write(setup.outside.path().join("termination-log"), "").unwrap();
-        setup
+        Self::of("serve")
             .with("SQLITE_DB_PATH", volume.brain())
             .with("AD_ENCRYPTION_KEY", key_text(1))
             .with("ENGINE_KEY_HASH", sha256(API_KEY))
+    }
+
+    /// Everything a relay needs.
+    pub fn relay() -> Self {
+        let template = "https://{name}.{namespace}.engines.example.com";
+        Self::of("relay")
+            .with("OAUTH_REDIRECT_BASE_URL", "https://relay.example.com")
+            .with("ENGINE_URL_TEMPLATE", template)
+    }
+
+    fn of(subcommand: &'static str) -> Self {
+        let setup = Self {
+            subcommand,
+            variables: BTreeMap::new(),
+            outside: tempfile::tempdir().unwrap(),
+            failing_writes: false,
+        };
+        fs::write(setup.outside.path().join("termination-log"), "").unwrap();
+        setup
             .with("LISTEN_ADDR", "127.0.0.1:0")
             .with("INTERNAL_ADDR", "127.0.0.1:0")
     }
@@ -54,9 +70,27 @@ impl Setup {
         self
     }
 
+    /// A write that fails because of [`Files::let_none_grow`] is an error then, and not the end of the process.
+    pub fn with_failing_writes(mut self) -> Self {
+        self.failing_writes = true;
+        self
+    }
+
+    fn program(&self) -> Command {
+        let engine = env!("CARGO_BIN_EXE_engine");
+        if !self.failing_writes {
+            return Command::new(engine);
+        }
+        // A signal that is ignored stays ignored in what a shell becomes.
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "trap '' XFSZ; exec \"$@\"", "sh", engine]);
+        shell
+    }
+
     pub fn spawn(&self) -> Engine {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_engine"))
-            .arg("serve")
+        let mut child = self
+            .program()
+            .arg(self.subcommand)
             .arg("--termination-log")
             .arg(self.outside.path().join("termination-log"))
             .env_clear()
@@ -128,6 +162,29 @@ pub struct Engine {
     log: Vec<String>,
     api: Option<SocketAddr>,
     internal: Option<SocketAddr>,
+}
+
+/// The limit on a process's files.
+pub struct Files(Pid);
+
+impl Files {
+    /// From now on every write to a file fails, as on a disk that is broken.
+    pub fn let_none_grow(&self) {
+        self.limit(Some(0));
+    }
+
+    /// The disk is whole again.
+    pub fn let_grow(&self) {
+        self.limit(None);
+    }
+
+    fn limit(&self, current: Option<u64>) {
+        let limit = Rlimit {
+            current,
+            maximum: None,
+        };
+        prlimit(Some(self.0), Resource::Fsize, limit).unwrap();
+    }
 }
 
 /// A process that ended.
@@ -209,22 +266,53 @@ impl Engine {
         get(self.api.unwrap(), path, headers)
     }
 
+    /// Where the API is.
+    pub fn address(&self) -> SocketAddr {
+        self.api.unwrap()
+    }
+
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// A request with the key; `None` if the engine ended before it answered.
+    pub fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Option<Answer> {
+        let key = format!("X-Engine-Key: {API_KEY}\r\n");
+        attempt(self.api.unwrap(), method, path, &key, body)
+    }
+
+    /// What this engine may do with files.
+    pub fn files(&self) -> Files {
+        Files(Pid::from_child(&self.child))
+    }
+
     pub fn internal(&self, path: &str) -> Answer {
         get(self.internal.unwrap(), path, "")
     }
 
     /// A connection whose request never gets complete. It was accepted when this returns.
     pub fn hang(&self) -> TcpStream {
+        self.hang_at("/health")
+    }
+
+    /// The same at a path that answers.
+    pub fn hang_at(&self, path: &str) -> TcpStream {
         let mut stream = TcpStream::connect(self.api.unwrap()).unwrap();
-        stream.write_all(b"GET /health HTTP/1.1\r\nHost: ").unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: ").unwrap();
         // Connections are accepted in order.
-        assert_eq!(self.api("/health", "").status, 200);
+        assert_eq!(self.api(path, "").status, 200);
         stream
     }
 }
 
 impl Drop for Engine {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log: Vec<String> = self.log.drain(..).chain(self.lines.try_iter()).collect();
+            let last = log.len().saturating_sub(40);
+            eprintln!("the engine's last lines:\n{}", log[last..].join("\n"));
+        }
         // An engine that has ended cannot be killed, and that is fine.
         drop(self.child.kill());
         drop(self.child.wait());

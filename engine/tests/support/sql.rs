@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, SqliteConnection};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteRow};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, Row, SqliteConnection};
 
 /// Runs a statement and leaves the brain closed and checkpointed.
 pub fn run(brain: &Path, statement: &str) {
@@ -67,4 +67,32 @@ pub async fn run_async(brain: &Path, statement: &str) {
         .await
         .unwrap();
     connection.close().await.unwrap();
+}
+
+/// As [`number`], inside a runtime, beside an open engine.
+pub async fn number_async(brain: &Path, query: &str) -> i64 {
+    let mut connection = connect(brain).await;
+    let number = sqlx::query_scalar(AssertSqlSafe(query.to_owned()))
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+    connection.close().await.unwrap();
+    number
+}
+
+/// Rows of texts.
+pub fn texts(brain: &Path, query: &str) -> Vec<Vec<String>> {
+    block_on(texts_async(brain, query))
+}
+
+/// The same inside a runtime.
+pub async fn texts_async(brain: &Path, query: &str) -> Vec<Vec<String>> {
+    let mut connection = connect(brain).await;
+    let rows = sqlx::query(AssertSqlSafe(query.to_owned()))
+        .fetch_all(&mut connection)
+        .await
+        .unwrap();
+    connection.close().await.unwrap();
+    let texts = |row: &SqliteRow| (0..row.len()).map(|column| row.get(column)).collect();
+    rows.iter().map(texts).collect()
 }

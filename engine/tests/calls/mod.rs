@@ -1,0 +1,11 @@
+//! Tools and calls, through the real routers, with MCP servers in this process.
+
+mod answers;
+mod audit;
+mod breaking;
+mod crowds;
+mod events;
+mod hostile;
+mod tools;
+mod upstream;
+mod world;

@@ -1,0 +1,15 @@
+//! The life of a connection: from connect to disconnect, and everything that goes wrong between.
+
+mod asking_for_more;
+mod authorizing;
+mod coming_back;
+mod connecting;
+mod disconnecting;
+mod failing_disk;
+mod killed;
+mod real_engine;
+mod refreshing;
+mod refused;
+mod sealing;
+mod secrets;
+mod world;
