@@ -4,6 +4,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 step() { printf '\033[1m==> %s\033[0m\n' "$*" >&2; }
 
+step "programs of others that the tests talk to (about 2 minutes, once)"
+tests/peers.sh
+
 step "kinds, operator, engine and documents (about 8 minutes the first time on 2 cores)"
 cargo test --locked --quiet -p userengine-api --all-features
 cargo test --locked --quiet -p userengine-operator

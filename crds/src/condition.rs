@@ -82,6 +82,14 @@ reasons! {
     NoDefaultClass,
     /// No class is asked for, and more than one is marked as default.
     SeveralDefaultClasses,
+    /// The ConfigMap with the class's catalog does not exist.
+    CatalogMissing,
+    /// The ConfigMap with the class's catalog cannot be handed to engines.
+    CatalogInvalid,
+    /// The ConfigMap with the class's certificate authorities does not exist.
+    CaMissing,
+    /// The ConfigMap with the class's certificate authorities holds none.
+    CaInvalid,
     /// The brain was made with a key of which nothing is recorded.
     KeyUnknown,
     /// The key's Secret is gone.

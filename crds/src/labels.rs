@@ -18,6 +18,12 @@ pub const MANAGER: &str = "userengine-operator";
 /// On a key Secret: the kid of its key.
 pub const KID: &str = "userengine.dev/kid";
 
+/// On a pod: the catalog that its kubelet was told to bring. A change of a pod makes the kubelet look at its mounts now,
+/// and not within the next minute or two.
+pub const CATALOG: &str = "userengine.dev/catalog";
+/// On a pod's template: the certificate authorities that its engine read at start.
+pub const CA: &str = "userengine.dev/ca";
+
 /// Marks the class that an engine without `className` gets, with the value `true`.
 pub const DEFAULT_CLASS: &str = "userengine.dev/is-default-class";
 

@@ -27,6 +27,11 @@ impl Names<'_> {
         format!("{}-brain", self.0)
     }
 
+    /// The ConfigMap with the engine's copy of the catalog.
+    pub fn catalog(self) -> String {
+        format!("{}-catalog", self.0)
+    }
+
     /// The Secret with the engine's API key.
     pub fn api_key(self) -> String {
         format!("{}-api-key", self.0)
@@ -83,6 +88,7 @@ mod tests {
             names.main(),
             names.headless(),
             names.claim(),
+            names.catalog(),
             names.api_key(),
             names.key("0123456789"),
         ] {

@@ -20,9 +20,25 @@ pub const IMAGE: &str = r"^[^\s@]+(@sha256:[a-f0-9]{64})?$";
 /// A template of an address.
 pub const PUBLIC_URL: &str = r"^https://[^\s/?#@]+(/[^\s?#]*)?$";
 
+/// The address of a server of ours, as the engine reads it: TLS, or this machine.
+pub const REDIRECT_URL: &str =
+    r"^(https://[^\s/?#@]+|http://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?)(/[^\s?#]*)?$";
+
 /// The field matches `pattern`, or the user reads `message`.
 pub fn matches(pattern: &str, message: &str) -> Rule {
     Rule::new(format!("self.matches(r'{pattern}')")).message(message)
+}
+
+/// Every entry matches `pattern`, or the user reads `message`.
+pub fn all_match(pattern: &str, message: &str) -> Rule {
+    Rule::new(format!("self.all(entry, entry.matches(r'{pattern}'))")).message(message)
+}
+
+/// The field is the name of a host or an address.
+pub fn host(field: &str) -> Rule {
+    let form = "a name such as mcp.tools.svc.cluster.local, or an address, without scheme, port or brackets";
+    Rule::new(format!("isIP(self) || self.matches(r'{SUBDOMAIN}')"))
+        .message(format!("{field}: {form}").as_str())
 }
 
 /// The field is a label of a DNS name.

@@ -7,6 +7,7 @@ pub mod cluster;
 pub mod config;
 pub mod http;
 pub mod metrics;
+pub mod platform;
 pub mod record;
 pub mod retained;
 pub mod run;

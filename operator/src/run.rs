@@ -6,30 +6,26 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context as _;
 use futures::StreamExt;
-use futures::channel::mpsc;
 use kube::api::ListParams;
 use kube::runtime::controller;
 use kube::runtime::events::{Recorder, Reporter};
-use kube::runtime::reflector::{self, Store};
-use kube::runtime::{WatchStreamExt, watcher};
+use kube::runtime::watcher;
 use kube::{Api, Client};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use userengine_api::UserEngine;
 use userengine_api::labels::MANAGER;
-use userengine_api::{EngineClass, UserEngine};
 
 use crate::config::Config;
 use crate::http::{self, Health};
 use crate::metrics::Metrics;
+use crate::platform::Changes;
 use crate::user_engine::inside::Insides;
 use crate::user_engine::retry::Backoff;
 use crate::user_engine::{self, Context};
-use crate::{retained, telemetry, watches};
-
-/// An item for each change of a class: it may concern every engine.
-type Changes = mpsc::UnboundedReceiver<()>;
+use crate::{platform, retained, telemetry, watches};
 
 /// Runs the operator: returns once a signal came and the work in hand is done.
 pub fn run(config: Config) -> anyhow::Result<()> {
@@ -80,13 +76,9 @@ async fn start(
     client: &Client,
     config: &Config,
     metrics: Arc<Metrics>,
-) -> anyhow::Result<(Arc<Context>, Changes, [JoinHandle<()>; 2])> {
+) -> anyhow::Result<(Arc<Context>, Changes, [JoinHandle<()>; 3])> {
     can_list(client).await;
-    let (classes, changes, keep) = classes(client);
-    let keep_classes = tokio::spawn(keep);
-    // Without the classes every engine would look as if its class were missing.
-    let listed = classes.wait_until_ready().await;
-    listed.context("failed to list EngineClasses")?;
+    let platform = platform::watch(client, &config.namespace).await?;
     let let_go = tokio::spawn(retained::run(client.clone(), metrics.clone()));
     let reporter = Reporter {
         controller: MANAGER.to_owned(),
@@ -94,35 +86,17 @@ async fn start(
     };
     let context = Arc::new(Context {
         recorder: Recorder::new(client.clone(), reporter),
-        classes,
+        classes: platform.classes,
+        platform: platform.config_maps,
         client: client.clone(),
         operator_namespace: config.namespace.clone(),
         metrics,
         insides: Insides::default(),
         backoff: Backoff::default(),
     });
-    Ok((context, changes, [keep_classes, let_go]))
-}
-
-/// The classes, kept in memory; word of each change, once it can be read there; and the task that does both.
-fn classes(
-    client: &Client,
-) -> (
-    Store<EngineClass>,
-    Changes,
-    impl Future<Output = ()> + Send + 'static,
-) {
-    let (store, writer) = reflector::store();
-    let (sender, changes) = mpsc::unbounded();
-    let classes = Api::<EngineClass>::all(client.clone());
-    let events = watcher(classes, watcher::Config::default()).default_backoff();
-    let touched = events.reflect(writer).touched_objects();
-    let keep = touched.for_each(move |_| {
-        // Nobody listens before the controller runs, and that looks at every engine anyway.
-        let _unheard = sender.unbounded_send(());
-        ready(())
-    });
-    (store, changes, keep)
+    let [keep_classes, keep_config_maps] = platform.keep;
+    let background = [keep_classes, keep_config_maps, let_go];
+    Ok((context, platform.changes, background))
 }
 
 /// Returns once the definition is there and may be listed. The controller's own store cannot be asked:
@@ -139,12 +113,12 @@ async fn can_list(client: &Client) {
 /// Reconciles until told to stop, and finishes what it has begun.
 async fn engines(
     context: Arc<Context>,
-    class_changes: Changes,
+    platform_changes: Changes,
     config: &Config,
     stop: watch::Receiver<bool>,
 ) {
     let controller = watches::controller(&context.client)
-        .reconcile_all_on(class_changes)
+        .reconcile_all_on(platform_changes)
         .with_config(controller::Config::default().concurrency(config.concurrency))
         .graceful_shutdown_on(stopped(stop));
     let results = controller.run(user_engine::reconcile, user_engine::error_policy, context);

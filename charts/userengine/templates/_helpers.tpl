@@ -14,3 +14,20 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end -}}
+
+{{- define "userengine.relay.name" -}}
+{{- printf "%s-relay" (include "userengine.name" .) -}}
+{{- end -}}
+
+{{/* Not the operator's name: engines let that one in. */}}
+{{- define "userengine.relay.selector" -}}
+app.kubernetes.io/name: userengine-relay
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "userengine.relay.labels" -}}
+{{ include "userengine.relay.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end -}}

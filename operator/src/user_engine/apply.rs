@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures::future::join_all;
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret};
 use kube::api::ApiResource;
 use serde_json::{Value, json};
 use userengine_api::condition::Reason;
@@ -121,6 +121,10 @@ async fn carry_out(writer: &Writer, observed: &Observed, step: &Step) -> Result<
         }
         Step::MintApiKey => mint_api_key(writer, observed).await?,
         Step::MendApiKey => mend_api_key(writer, observed).await?,
+        Step::Nudge(patch) => {
+            let name = format!("{}-0", observed.name());
+            writer.patch::<Pod>("Pod", &name, patch).await?;
+        }
         Step::Apply(child) => return apply_child(writer, observed, child).await,
     }
     Ok(Outcome::Done)

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::ResourceExt;
 use serde_json::{Value, json};
 use userengine_api::key::{EncryptionKey, KeyError, Kid};
 use userengine_api::names::{INITIAL, key_suffix};
@@ -15,7 +16,7 @@ use userengine_api::{EngineClass, UserEngine, UserEngineSpec, labels};
 use super::assess::{Assessment, assess};
 use super::build::CONTAINER;
 use super::observed::{ApiKeySecret, KeySecret, Observed};
-use super::plan::{Plan, plan};
+use super::plan::{Plan, Step, plan};
 use crate::record::{KeyState, Record, RecordedKey};
 
 /// The uid of the engine, and so the id of a brain that is born under it.
@@ -36,6 +37,7 @@ pub fn world() -> World {
     World(Observed {
         engine: Arc::new(engine),
         classes: vec![Arc::new(class("standard", true, &json!({})))],
+        platform: Vec::new(),
         claim: None,
         keys: BTreeMap::new(),
         api_key: ApiKeySecret::Absent,
@@ -107,6 +109,23 @@ pub fn long_ago() -> Time {
     Time(Timestamp::UNIX_EPOCH)
 }
 
+/// The engine's copy of the catalog is in line, and was written at this time.
+pub fn catalog_written(mut world: World, time: &str) -> World {
+    for step in world.plan().steps {
+        if let Step::Apply(child) = step
+            && child.id.name == "alice-catalog"
+        {
+            let mut object = child.object.clone();
+            object["metadata"]["managedFields"] = json!([
+                { "manager": labels::MANAGER, "operation": "Update", "time": time },
+            ]);
+            let live = serde_json::from_value(object).unwrap();
+            world.0.children.insert(child.id, live);
+        }
+    }
+    world
+}
+
 impl World {
     /// Its first key was made.
     pub fn with_key(self) -> Self {
@@ -171,6 +190,19 @@ impl World {
     /// Its pod serves.
     pub fn running(self) -> Self {
         self.pod(&json!({ "conditions": [{ "type": "Ready", "status": "True" }] }))
+    }
+
+    /// Its pod was created at this time.
+    pub fn created(mut self, time: &str) -> Self {
+        let time = Time(time.parse().unwrap());
+        self.0.pod.as_mut().unwrap().metadata.creation_timestamp = Some(time);
+        self
+    }
+
+    /// Its pod is being deleted.
+    pub fn going(mut self) -> Self {
+        self.0.pod.as_mut().unwrap().metadata.deletion_timestamp = Some(long_ago());
+        self
     }
 
     /// Its pod has this status.
@@ -245,6 +277,15 @@ impl World {
     /// These are all the classes.
     pub fn classes(mut self, classes: impl IntoIterator<Item = EngineClass>) -> Self {
         self.0.classes = classes.into_iter().map(Arc::new).collect();
+        self
+    }
+
+    /// The operator's namespace has this ConfigMap.
+    pub fn config_map(mut self, name: &str, data: &Value) -> Self {
+        let object = json!({ "metadata": { "name": name }, "data": data });
+        let config_map = serde_json::from_value(object).unwrap();
+        self.0.platform.retain(|other| other.name_any() != name);
+        self.0.platform.push(Arc::new(config_map));
         self
     }
 

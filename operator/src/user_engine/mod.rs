@@ -5,7 +5,7 @@ pub mod assess;
 pub mod build;
 pub mod child;
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 pub mod inside;
 pub mod leave;
 pub mod observe;
@@ -18,6 +18,7 @@ pub mod status;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use k8s_openapi::api::core::v1::ConfigMap;
 use kube::runtime::controller::Action;
 use kube::runtime::events::Recorder;
 use kube::runtime::reflector::Store;
@@ -48,6 +49,8 @@ pub struct Context {
     pub client: Client,
     /// The classes, as the watch gives them.
     pub classes: Store<EngineClass>,
+    /// The ConfigMaps of the operator's namespace, as the watch gives them.
+    pub platform: Store<ConfigMap>,
     /// The namespace of the operator's own pods.
     pub operator_namespace: String,
     /// Writes Events.

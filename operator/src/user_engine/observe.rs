@@ -56,6 +56,7 @@ pub async fn observe(
     Ok(same.map(|engine| Observed {
         engine: Arc::new(engine),
         classes: context.classes.state(),
+        platform: context.platform.state(),
         claim,
         keys,
         api_key,
@@ -145,10 +146,16 @@ impl Eye<'_> {
             kind,
             name: names.main(),
         });
-        let ids = ids.chain([ChildId {
-            kind: ChildKind::Service,
-            name: names.headless(),
-        }]);
+        let ids = ids.chain([
+            ChildId {
+                kind: ChildKind::Service,
+                name: names.headless(),
+            },
+            ChildId {
+                kind: ChildKind::ConfigMap,
+                name: names.catalog(),
+            },
+        ]);
         let found = try_join_all(ids.map(|id| async {
             let api: Api<DynamicObject> = Api::namespaced_with(
                 self.context.client.clone(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod};
 use kube::ResourceExt;
 use kube::api::DynamicObject;
 use userengine_api::key::{KeyError, Kid};
@@ -20,6 +20,8 @@ pub struct Observed {
     pub engine: Arc<UserEngine>,
     /// Every class there is; they are few.
     pub classes: Vec<Arc<EngineClass>>,
+    /// The ConfigMaps of the operator's namespace, which classes may name.
+    pub platform: Vec<Arc<ConfigMap>>,
     /// The claim of the brain.
     pub claim: Option<PersistentVolumeClaim>,
     /// The key Secrets that the record names, or, before there is a claim, the one that birth will make; by suffix.

@@ -4,7 +4,7 @@ use kube::ResourceExt;
 use userengine_api::condition::Reason;
 use userengine_api::{EngineClass, labels};
 
-use super::{Finding, ResolvedClass};
+use super::{Finding, Handed, ResolvedClass, handed};
 use crate::record::Record;
 use crate::user_engine::observed::Observed;
 
@@ -18,18 +18,19 @@ pub fn assess(observed: &Observed, record: Option<&Record>) -> (Finding, Option<
         .as_ref()
         .and_then(|status| status.class_name.as_deref());
     match asked.or(stuck).or(last) {
-        Some(name) => by_name(&observed.classes, name),
-        None => by_mark(&observed.classes),
+        Some(name) => by_name(observed, name),
+        None => by_mark(observed),
     }
 }
 
-fn by_name(classes: &[impl AsRef<EngineClass>], name: &str) -> (Finding, Option<ResolvedClass>) {
-    match classes
+fn by_name(observed: &Observed, name: &str) -> (Finding, Option<ResolvedClass>) {
+    match observed
+        .classes
         .iter()
         .map(AsRef::as_ref)
         .find(|class| class.name_any() == name)
     {
-        Some(class) => resolved(class),
+        Some(class) => resolved(observed, class),
         None => (
             Finding::blocked(
                 Reason::ClassNotFound,
@@ -42,17 +43,18 @@ fn by_name(classes: &[impl AsRef<EngineClass>], name: &str) -> (Finding, Option<
     }
 }
 
-fn by_mark(classes: &[impl AsRef<EngineClass>]) -> (Finding, Option<ResolvedClass>) {
+fn by_mark(observed: &Observed) -> (Finding, Option<ResolvedClass>) {
     let marked = |class: &&EngineClass| {
         class
             .annotations()
             .get(labels::DEFAULT_CLASS)
             .is_some_and(|mark| mark == "true")
     };
-    let mut defaults: Vec<_> = classes.iter().map(AsRef::as_ref).filter(marked).collect();
+    let classes = observed.classes.iter().map(AsRef::as_ref);
+    let mut defaults: Vec<_> = classes.filter(marked).collect();
     defaults.sort_by_key(|class| class.name_any());
     match defaults.as_slice() {
-        [class] => resolved(class),
+        [class] => resolved(observed, class),
         [] => (
             Finding::blocked(
                 Reason::NoDefaultClass,
@@ -77,13 +79,18 @@ fn by_mark(classes: &[impl AsRef<EngineClass>]) -> (Finding, Option<ResolvedClas
     }
 }
 
-fn resolved(class: &EngineClass) -> (Finding, Option<ResolvedClass>) {
+/// A class that hands something on that is not there holds all the same: engines go on with what they have.
+fn resolved(observed: &Observed, class: &EngineClass) -> (Finding, Option<ResolvedClass>) {
     let name = class.name_any();
-    (
-        Finding::fine(format!("follows EngineClass '{name}'")),
-        Some(ResolvedClass {
-            name,
-            spec: class.spec.clone(),
-        }),
-    )
+    let catalog = handed::catalog(observed, &class.spec);
+    let ca = handed::ca(observed, &class.spec);
+    let trouble = catalog.as_ref().err().or(ca.as_ref().err()).cloned();
+    let fine = || Finding::fine(format!("follows EngineClass '{name}'"));
+    let finding = trouble.unwrap_or_else(fine);
+    let handed = Handed {
+        catalog: catalog.ok(),
+        ca: ca.ok(),
+    };
+    let spec = class.spec.clone();
+    (finding, Some(ResolvedClass { name, spec, handed }))
 }

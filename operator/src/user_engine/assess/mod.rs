@@ -1,9 +1,12 @@
 //! What the observed state means: one finding for each condition. Pure.
 
 mod class;
+mod handed;
 mod key;
 mod pod;
 mod storage;
+
+use std::collections::BTreeMap;
 
 use userengine_api::condition::Reason;
 use userengine_api::engine_class::EngineClassSpec;
@@ -97,6 +100,17 @@ pub struct ResolvedClass {
     pub name: String,
     /// What it says.
     pub spec: EngineClassSpec,
+    /// What it hands to its engines.
+    pub handed: Handed,
+}
+
+/// What a class hands to its engines; `None` where they keep what they have.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Handed {
+    /// The files of the catalog.
+    pub catalog: Option<BTreeMap<String, String>>,
+    /// The certificate authorities; inside, `None` if there are none to add.
+    pub ca: Option<Option<String>>,
 }
 
 /// A finding for each condition, and what is known well enough to act on.

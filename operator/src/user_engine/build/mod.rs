@@ -1,24 +1,32 @@
 //! The children as they should be. Pure: nothing in here can fail or wait.
 
+mod catalog;
 mod claim;
-mod config_map;
+mod environment;
 mod network_policy;
 mod secrets;
 mod service;
 mod service_account;
+mod settings;
 mod stateful_set;
+mod volumes;
+
+use std::collections::BTreeMap;
 
 use kube::ResourceExt;
+use kube::api::DynamicObject;
 use serde_json::{Value, json};
 use userengine_api::engine_class::EngineClassSpec;
 use userengine_api::labels;
+use userengine_api::layout::config_map;
 use userengine_api::names::Names;
 
+pub use catalog::nudge;
 pub use claim::{claim, claim_amendment, claim_growth};
 pub use secrets::{api_key_secret, key_secret};
 pub use stateful_set::CONTAINER;
 
-use super::assess::ResolvedClass;
+use super::assess::{Handed, ResolvedClass};
 use super::child::{Child, ChildId, ChildKind};
 use super::observed::Observed;
 use crate::cluster::drift;
@@ -32,7 +40,9 @@ struct Blueprint<'a> {
     operator_namespace: &'a str,
     suspended: bool,
     class: &'a EngineClassSpec,
+    handed: &'a Handed,
     record: &'a Record,
+    live: &'a BTreeMap<ChildId, DynamicObject>,
 }
 
 impl Blueprint<'_> {
@@ -43,6 +53,27 @@ impl Blueprint<'_> {
     /// The address under which the outside reaches the engine.
     fn public_url(&self) -> Option<String> {
         public_url(self.class, self.name, self.namespace)
+    }
+
+    /// There is such a child already.
+    fn has(&self, kind: ChildKind, name: &str) -> bool {
+        self.live(kind, name).is_some()
+    }
+
+    fn live(&self, kind: ChildKind, name: &str) -> Option<&DynamicObject> {
+        self.live.get(&ChildId {
+            kind,
+            name: name.to_owned(),
+        })
+    }
+
+    /// The certificate authorities that the class adds; those that the engine has, if it is not known what to add.
+    fn ca(&self) -> Option<String> {
+        self.handed.ca.clone().unwrap_or_else(|| {
+            let live = self.live(ChildKind::ConfigMap, &self.names().main())?;
+            let ca = live.data.get("data")?.get(config_map::CA)?;
+            Some(ca.as_str()?.to_owned())
+        })
     }
 
     fn child(&self, kind: ChildKind, name: String, api_version: &str, body: Value) -> Child {
@@ -74,16 +105,20 @@ pub fn children(observed: &Observed, record: &Record, class: &ResolvedClass) -> 
         operator_namespace: &observed.operator_namespace,
         suspended: observed.engine.spec.suspended,
         class: &class.spec,
+        handed: &class.handed,
         record,
+        live: &observed.children,
     };
-    vec![
-        network_policy::build(&blueprint),
-        service_account::build(&blueprint),
-        config_map::build(&blueprint),
-        service::headless(&blueprint),
-        service::cluster_ip(&blueprint),
-        stateful_set::build(&blueprint),
-    ]
+    let all = [
+        Some(network_policy::build(&blueprint)),
+        Some(service_account::build(&blueprint)),
+        Some(settings::build(&blueprint)),
+        catalog::build(&blueprint),
+        Some(service::headless(&blueprint)),
+        Some(service::cluster_ip(&blueprint)),
+        Some(stateful_set::build(&blueprint)),
+    ];
+    all.into_iter().flatten().collect()
 }
 
 /// The class's template, filled in.

@@ -1,22 +1,20 @@
 //! The engine's pod, through a StatefulSet of no or one replica: at most one pod of that name exists at a time.
 
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use userengine_api::engine_class::Amounts;
-use userengine_api::layout::{
-    API_KEY_HASH_FILE, API_PORT, BRAIN_FILE, DATA_DIR, INTERNAL_PORT, KEYRING_DIR, config_map, env,
-    secret,
-};
+use userengine_api::hex::hex;
+use userengine_api::labels;
+use userengine_api::layout::{API_PORT, INTERNAL_PORT};
 use userengine_api::quantity::Quantity;
 
-use super::{Blueprint, common_labels, pod_selector};
+use super::{Blueprint, common_labels, environment, pod_selector, volumes};
 use crate::user_engine::child::{Child, ChildKind};
 
 /// Name of the engine's container.
 pub const CONTAINER: &str = "engine";
 /// User and group of the process.
 const NON_ROOT: i64 = 65532;
-/// Seconds of the grace period that are the kubelet's and the kernel's, not the engine's.
-const STOP_MARGIN: i64 = 3;
 
 /// Parallel, or a pod that never becomes Ready blocks its own repair
 /// (<https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#forced-rollback>).
@@ -28,7 +26,7 @@ pub fn build(blueprint: &Blueprint<'_>) -> Child {
             "podManagementPolicy": "Parallel",
             "revisionHistoryLimit": 1,
             "selector": { "matchLabels": pod_selector(blueprint.name) },
-            "template": { "metadata": { "labels": pod_labels(blueprint) }, "spec": pod(blueprint) },
+            "template": { "metadata": template(blueprint), "spec": pod(blueprint) },
         }
     });
     blueprint.child(
@@ -37,6 +35,16 @@ pub fn build(blueprint: &Blueprint<'_>) -> Child {
         "apps/v1",
         body,
     )
+}
+
+/// The engine reads certificate authorities once, at start: others make another pod.
+fn template(blueprint: &Blueprint<'_>) -> Value {
+    let mut metadata = json!({ "labels": pod_labels(blueprint) });
+    if let (Some(ca), Value::Object(metadata)) = (blueprint.ca(), &mut metadata) {
+        let hash = hex(Sha256::digest(ca).iter().take(8));
+        metadata.insert("annotations".to_owned(), json!({ labels::CA: hash }));
+    }
+    metadata
 }
 
 fn pod_labels(blueprint: &Blueprint<'_>) -> Value {
@@ -65,7 +73,7 @@ fn pod(blueprint: &Blueprint<'_>) -> Value {
             "seccompProfile": { "type": "RuntimeDefault" },
         },
         "containers": [container(blueprint)],
-        "volumes": volumes(blueprint),
+        "volumes": volumes::build(blueprint),
     });
     if let (false, Value::Object(pod)) = (class.image_pull_secrets.is_empty(), &mut pod) {
         let names: Vec<_> = class
@@ -85,7 +93,7 @@ fn container(blueprint: &Blueprint<'_>) -> Value {
         "image": class.image,
         "imagePullPolicy": class.image_pull_policy.as_str(),
         "args": ["serve"],
-        "env": environment(blueprint),
+        "env": environment::build(blueprint),
         "ports": [
             { "name": "api", "containerPort": API_PORT, "protocol": "TCP" },
             { "name": "internal", "containerPort": INTERNAL_PORT, "protocol": "TCP" },
@@ -99,61 +107,8 @@ fn container(blueprint: &Blueprint<'_>) -> Value {
         "startupProbe": probe("/readyz", 1, 120),
         "readinessProbe": probe("/readyz", 5, 2),
         "livenessProbe": probe("/livez", 10, 6),
-        "volumeMounts": [
-            { "name": "brain", "mountPath": DATA_DIR },
-            { "name": "keyring", "mountPath": KEYRING_DIR, "readOnly": true },
-            { "name": "api-key", "mountPath": parent(API_KEY_HASH_FILE), "readOnly": true },
-        ],
+        "volumeMounts": volumes::mounts(blueprint),
     })
-}
-
-fn environment(blueprint: &Blueprint<'_>) -> Value {
-    let class = blueprint.class;
-    let grace = (class.termination_grace_period_seconds - STOP_MARGIN).max(1);
-    let mut variables = vec![
-        json!({ "name": env::SQLITE_DB_PATH, "value": BRAIN_FILE }),
-        json!({ "name": env::KEYRING_DIR, "value": KEYRING_DIR }),
-        json!({ "name": env::ENGINE_KEY_HASH_FILE, "value": API_KEY_HASH_FILE }),
-        json!({ "name": env::DATABASE_ID, "value": blueprint.record.database_id }),
-        json!({
-            "name": env::BRAIN_MODE,
-            "valueFrom": { "configMapKeyRef": { "name": blueprint.names().main(), "key": config_map::BRAIN } },
-        }),
-        json!({ "name": env::LISTEN_ADDR, "value": format!("0.0.0.0:{API_PORT}") }),
-        json!({ "name": env::INTERNAL_ADDR, "value": format!("0.0.0.0:{INTERNAL_PORT}") }),
-        json!({ "name": env::ENGINE_LOG_LEVEL, "value": class.log_level.as_str() }),
-        json!({ "name": env::SHUTDOWN_GRACE_SECONDS, "value": grace.to_string() }),
-    ];
-    variables.extend(
-        blueprint
-            .public_url()
-            .map(|url| json!({ "name": env::PUBLIC_URL, "value": url })),
-    );
-    Value::Array(variables)
-}
-
-fn volumes(blueprint: &Blueprint<'_>) -> Value {
-    let names = blueprint.names();
-    let ring: Vec<_> = blueprint
-        .record
-        .keys
-        .iter()
-        .map(|key| json!({ "secret": { "name": names.key(&key.suffix), "items": [{ "key": secret::KEY, "path": key.kid }] } }))
-        .collect();
-    let (_, hashes) = API_KEY_HASH_FILE.rsplit_once('/').unwrap_or_default();
-    json!([
-        { "name": "brain", "persistentVolumeClaim": { "claimName": names.claim() } },
-        { "name": "keyring", "projected": { "defaultMode": 0o440, "sources": ring } },
-        { "name": "api-key", "secret": {
-            "secretName": names.api_key(),
-            "defaultMode": 0o440,
-            "items": [{ "key": secret::API_KEY_HASHES, "path": hashes }],
-        } },
-    ])
-}
-
-fn parent(path: &str) -> &str {
-    path.rsplit_once('/').map_or("/", |(folder, _)| folder)
 }
 
 fn probe(path: &str, period: i32, failures: i32) -> Value {

@@ -41,6 +41,10 @@ fn everything() -> Value {
         ],
         "monitoringFrom": [{ "namespaceSelector": { "matchLabels": { "name": "monitoring" } } }],
         "egress": {
+            "allow": [
+                { "host": "mcp.tools.svc.cluster.local", "port": 8080, "insecureHTTP": true },
+                { "host": "fd00::1", "port": 443 },
+            ],
             "cidrs": [{ "cidr": "10.1.0.0/16", "ports": [443, 8443] }, { "cidr": "2001:db8::/32" }],
             "namespaces": [
                 { "selector": { "matchLabels": { "mcp": "yes" } }, "ports": [8080] },
@@ -49,6 +53,10 @@ fn everything() -> Value {
             "denyCIDRs": ["198.18.7.0/24", "2a00::/16", "fd00::/8"],
             "dnsPeers": [{ "cidr": "169.254.20.10/32" }],
         },
+        "catalog": { "configMap": "servers" },
+        "secretNames": ["slack", "mail.example.com"],
+        "oauthRedirectBaseURL": "https://connect.example.com",
+        "tls": { "caConfigMap": "roots" },
         "terminationGracePeriodSeconds": 120,
         "logLevel": "debug",
     })
@@ -59,7 +67,12 @@ fn plain() -> World {
 }
 
 fn full() -> World {
-    plain().class(&everything())
+    let ca = json!({ "ca.crt": "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n" });
+    let catalog = json!({ "all.json": "[]", "README": "for people" });
+    let world = plain().class(&everything());
+    world
+        .config_map("servers", &catalog)
+        .config_map("roots", &ca)
 }
 
 #[test]
@@ -112,6 +125,46 @@ fn the_engine_is_told_to_make_a_brain_once_only() {
     };
     assert_yaml_snapshot!("config_map_create", config_map(false));
     assert_yaml_snapshot!("config_map_existing", config_map(true));
+}
+
+fn named(world: &World, name: &str) -> Value {
+    let all = built(world, &record()).into_iter();
+    let mut found =
+        all.filter(|child| child.id.name == name && child.id.kind == ChildKind::ConfigMap);
+    found.next().unwrap().object
+}
+
+#[test]
+fn what_the_class_hands_on_is_beside_the_engine() {
+    assert_yaml_snapshot!("catalog", named(&full(), "alice-catalog"));
+    assert_yaml_snapshot!("config_map_full", named(&full(), "alice"));
+}
+
+/// Certificate authorities are read at start, so others make another pod; a catalog is read when it changes.
+#[test]
+fn a_pod_is_made_anew_for_certificate_authorities_and_not_for_a_catalog() {
+    let pod = |world: &World| child(world, ChildKind::StatefulSet)["spec"].clone();
+    let catalog = full().config_map("servers", &json!({ "other.json": "{}" }));
+    assert_eq!(pod(&catalog), pod(&full()));
+    let without = plain().class(&everything());
+    assert_ne!(
+        pod(&without),
+        pod(&full()),
+        "the authorities are not there yet"
+    );
+
+    let mut lost = without;
+    let settings = built(&full(), &record())
+        .into_iter()
+        .find(|child| child.id.name == "alice" && child.id.kind == ChildKind::ConfigMap)
+        .unwrap();
+    let live = serde_json::from_value(settings.object).unwrap();
+    lost.0.children.insert(settings.id, live);
+    assert_eq!(
+        pod(&lost),
+        pod(&full()),
+        "they are gone, and the engine keeps what it has"
+    );
 }
 
 #[test]

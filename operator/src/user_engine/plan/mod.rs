@@ -34,6 +34,8 @@ pub enum Step {
     MendApiKey,
     /// Bring a child in line.
     Apply(Box<Child>),
+    /// Annotate the pod, so that its kubelet brings the catalog now.
+    Nudge(serde_json::Value),
 }
 
 impl Step {
@@ -102,11 +104,17 @@ pub fn plan(observed: &Observed, assessment: &Assessment) -> Plan {
         initialised: record.initialised || assessment.engine.holds(),
         ..record.clone()
     };
+    let children = build::children(observed, record, class);
+    let nudge = children
+        .iter()
+        .find(|child| child.id.name == observed.names().catalog())
+        .and_then(|catalog| build::nudge(observed, catalog));
     steps.extend(
-        build::children(observed, record, class)
+        children
             .into_iter()
             .map(|child| Step::Apply(Box::new(child))),
     );
+    steps.extend(nudge.map(Step::Nudge));
     steps.extend(growth.map(Step::GrowClaim));
     Plan { steps, again }
 }

@@ -1,5 +1,6 @@
 //! Births, crashes and what keeps a whole engine whole.
 
+mod catalog;
 mod combinations;
 
 use std::sync::Arc;
@@ -32,13 +33,15 @@ fn names(plan: &Plan) -> Vec<&'static str> {
             Step::MintApiKey => "MintApiKey",
             Step::MendApiKey => "MendApiKey",
             Step::Apply(child) => child.id.kind.as_str(),
+            Step::Nudge(_) => "Nudge",
         })
         .collect()
 }
 
-const CHILDREN: [&str; 6] = [
+const CHILDREN: [&str; 7] = [
     "NetworkPolicy",
     "ServiceAccount",
+    "ConfigMap",
     "ConfigMap",
     "Service",
     "Service",
@@ -117,6 +120,11 @@ fn carry_out(World(seen): &mut World, step: &Step) {
                 hashes: "ab".to_owned(),
                 version: None,
             };
+        }
+        Step::Nudge(patch) => {
+            let mut pod = serde_json::to_value(&seen.pod).unwrap();
+            json_patch::merge(&mut pod, patch);
+            seen.pod = Some(serde_json::from_value(pod).unwrap());
         }
         Step::Apply(child) => {
             seen.children.insert(
@@ -197,7 +205,7 @@ fn a_brain_that_was_ready_is_recorded_as_made_before_its_engine_is_told() {
     let after = alive().running().plan();
     assert_eq!(
         names(&after),
-        [&["AmendClaim"], CHILDREN.as_slice()].concat()
+        [&["AmendClaim"], CHILDREN.as_slice(), &["Nudge"]].concat()
     );
     assert_eq!(
         amendments(&after)[0]["metadata"]["annotations"],

@@ -1,0 +1,170 @@
+//! The kind `EngineClass`: what the platform decides for a group of engines.
+
+mod connectors;
+mod network;
+mod sizes;
+
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use connectors::{AllowedHost, Catalog, Tls};
+pub use network::{CidrPorts, Egress, EgressDefault, NamespacePorts, Peer, Selector};
+pub use sizes::{AccessMode, Amounts, Resources, Storage};
+
+use crate::rules;
+
+/// What the platform decides for a group of engines: image, size, storage and who may talk to whom.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[kube(
+    group = "userengine.dev",
+    version = "v1alpha1",
+    kind = "EngineClass",
+    plural = "engineclasses",
+    shortname = "ec",
+    category = "userengine-all",
+    derive = "PartialEq",
+    doc = "What the platform decides for a group of engines: image, size, storage and who may talk to whom.",
+    validation = Rule::new("size(self.metadata.name) <= 63").message("metadata.name: at most 63 characters"),
+    validation = Rule::new("!self.metadata.name.contains('.')")
+        .message("metadata.name: no dots, because spec.className of a UserEngine takes none"),
+    printcolumn(name = "Image", type_ = "string", json_path = ".spec.image"),
+    printcolumn(name = "Storage", type_ = "string", json_path = ".spec.storage.size"),
+    printcolumn(name = "Default", type_ = "string", json_path = ".metadata.annotations['userengine\\.dev/is-default-class']"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct EngineClassSpec {
+    /// The engine's image.
+    #[schemars(length(min = 1, max = 512), regex(pattern = rules::IMAGE))]
+    #[x_kube(validation = rules::matches(rules::IMAGE, "image: a reference without spaces, with an optional digest of 64 hex digits, such as registry.example.com/engine:1.2.3 or registry.example.com/engine@sha256:0123…"))]
+    pub image: String,
+
+    /// When the kubelet pulls the image.
+    #[serde(default)]
+    pub image_pull_policy: PullPolicy,
+
+    /// Secrets of the engine's namespace with which to pull the image.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8), inner(length(min = 1, max = 253)))]
+    pub image_pull_secrets: Vec<String>,
+
+    /// CPU and memory of an engine.
+    #[serde(default)]
+    pub resources: Resources,
+
+    /// The brain's volume.
+    #[serde(default)]
+    pub storage: Storage,
+
+    /// The address under which the outside reaches an engine; `{name}` and `{namespace}` are filled in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512), regex(pattern = rules::PUBLIC_URL))]
+    #[x_kube(
+        validation = rules::matches(rules::PUBLIC_URL, "publicURL: an https address without user, query or fragment, such as https://{name}.{namespace}.engines.example.com"),
+        validation = Rule::new("self.contains('{name}') && self.contains('{namespace}')")
+            .message("publicURL must contain {name} and {namespace}: two engines must not share an address")
+    )]
+    #[serde(rename = "publicURL")]
+    pub public_url: Option<String>,
+
+    /// The servers that engines can be connected to. Omitted: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub catalog: Option<Catalog>,
+
+    /// Secrets of the engine's own namespace that the catalog may refer to, as `<Secret>/<key>`. Where one is missing, the
+    /// servers that need it are unavailable there, and all else works.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), inner(length(min = 1, max = 253), regex(pattern = rules::SUBDOMAIN)), extend("x-kubernetes-list-type" = "set"))]
+    #[x_kube(validation = rules::all_match(rules::SUBDOMAIN, "secretNames: the name of a Secret has lowercase letters, digits, '-' and '.', and starts and ends with a letter or digit"))]
+    pub secret_names: Vec<String>,
+
+    /// The address under which providers send a person back, the same for all engines: that of the relay. Providers
+    /// register it followed by `/assets/oauth/callback`. Omitted: each engine's own `publicURL`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512), regex(pattern = rules::REDIRECT_URL))]
+    #[x_kube(validation = rules::matches(rules::REDIRECT_URL, "oauthRedirectBaseURL: an https address (http only for localhost) without user, query or fragment, such as https://connect.example.com"))]
+    #[serde(rename = "oauthRedirectBaseURL")]
+    pub oauth_redirect_base_url: Option<String>,
+
+    /// Whom engines trust beside the public certificate authorities.
+    #[serde(default)]
+    pub tls: Tls,
+
+    /// Who may open connections to the engines' API. Empty: nobody but the kubelet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub ingress_from: Vec<Peer>,
+
+    /// Who may, besides the operator, read health and metrics.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub monitoring_from: Vec<Peer>,
+
+    /// What engines may open connections to.
+    #[serde(default)]
+    pub egress: Egress,
+
+    /// Seconds that an engine may take to stop: it finishes what is in flight and closes its brain.
+    #[serde(default = "default_grace")]
+    #[schemars(range(min = 5, max = 600))]
+    pub termination_grace_period_seconds: i64,
+
+    /// Level of the engines' logs.
+    #[serde(default)]
+    pub log_level: LogLevel,
+}
+
+fn default_grace() -> i64 {
+    30
+}
+
+/// When the kubelet pulls an image.
+#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+pub enum PullPolicy {
+    /// Only if the node does not have it.
+    #[default]
+    IfNotPresent,
+    /// Whenever a pod starts.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl PullPolicy {
+    /// As the pod's field has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::IfNotPresent => "IfNotPresent",
+            Self::Always => "Always",
+            Self::Never => "Never",
+        }
+    }
+}
+
+/// Level of a log.
+#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// Failures only.
+    Error,
+    /// And what may become one.
+    Warn,
+    /// And one line a request.
+    #[default]
+    Info,
+    /// And what helps to find a fault.
+    Debug,
+}
+
+impl LogLevel {
+    /// As the engine's variable has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! What the engine finds below its root: the brain, its keys, and what it may read.
+
+use serde_json::{Value, json};
+use userengine_api::layout::{
+    API_KEY_HASH_FILE, CATALOG_DIR, DATA_DIR, EXTRA_CA_FILE, KEYRING_DIR, SECRETS_DIR, config_map,
+    secret,
+};
+
+use super::Blueprint;
+
+/// Readable by the group of the process, which is the volume's as well.
+const MODE: i32 = 0o440;
+
+/// A volume and where it is mounted.
+struct Mount {
+    name: String,
+    path: String,
+    read_only: bool,
+    source: (&'static str, Value),
+}
+
+impl Mount {
+    fn reads(
+        name: impl Into<String>,
+        path: impl Into<String>,
+        kind: &'static str,
+        source: Value,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            path: path.into(),
+            read_only: true,
+            source: (kind, source),
+        }
+    }
+}
+
+/// The volumes of the pod.
+pub fn build(blueprint: &Blueprint<'_>) -> Value {
+    let volumes = all(blueprint).into_iter().map(|mount| {
+        let (kind, source) = mount.source;
+        json!({ "name": mount.name, kind: source })
+    });
+    Value::Array(volumes.collect())
+}
+
+/// Where the engine's container finds them.
+pub fn mounts(blueprint: &Blueprint<'_>) -> Value {
+    let mounts = all(blueprint).into_iter().map(|mount| {
+        let mut place = json!({ "name": mount.name, "mountPath": mount.path });
+        if let (true, Value::Object(place)) = (mount.read_only, &mut place) {
+            place.insert("readOnly".to_owned(), json!(true));
+        }
+        place
+    });
+    Value::Array(mounts.collect())
+}
+
+fn all(blueprint: &Blueprint<'_>) -> Vec<Mount> {
+    let names = blueprint.names();
+    let brain = Mount {
+        read_only: false,
+        ..Mount::reads(
+            "brain",
+            DATA_DIR,
+            "persistentVolumeClaim",
+            json!({ "claimName": names.claim() }),
+        )
+    };
+    let (api_key, hashes) = split(API_KEY_HASH_FILE);
+    let api_key = Mount::reads(
+        "api-key",
+        api_key,
+        "secret",
+        json!({
+            "secretName": names.api_key(),
+            "defaultMode": MODE,
+            "items": [{ "key": secret::API_KEY_HASHES, "path": hashes }],
+        }),
+    );
+    // Whole folders: a mount of single files would never change again.
+    let catalog = Mount::reads(
+        "catalog",
+        CATALOG_DIR,
+        "configMap",
+        json!({
+            "name": names.catalog(),
+            "defaultMode": MODE,
+        }),
+    );
+    let ca = blueprint.ca().map(|_| {
+        let (folder, file) = split(EXTRA_CA_FILE);
+        Mount::reads(
+            "ca",
+            folder,
+            "configMap",
+            json!({
+                "name": names.main(),
+                "defaultMode": MODE,
+                "items": [{ "key": config_map::CA, "path": file }],
+            }),
+        )
+    });
+    let all = [brain, keyring(blueprint), api_key, catalog].into_iter();
+    all.chain(ca).chain(secrets(blueprint)).collect()
+}
+
+fn keyring(blueprint: &Blueprint<'_>) -> Mount {
+    let names = blueprint.names();
+    let keys = blueprint.record.keys.iter();
+    let ring: Vec<_> = keys
+        .map(|key| json!({ "secret": { "name": names.key(&key.suffix), "items": [{ "key": secret::KEY, "path": key.kid }] } }))
+        .collect();
+    Mount::reads(
+        "keyring",
+        KEYRING_DIR,
+        "projected",
+        json!({ "defaultMode": MODE, "sources": ring }),
+    )
+}
+
+/// Optional, so that one that is missing keeps no pod from starting; the kubelet brings it once it is there.
+fn secrets(blueprint: &Blueprint<'_>) -> impl Iterator<Item = Mount> {
+    let names = blueprint.class.secret_names.iter().enumerate();
+    names.map(|(number, name)| {
+        // A volume's name is a DNS label; that of a Secret may be longer and have dots.
+        Mount::reads(
+            format!("secret-{number}"),
+            format!("{SECRETS_DIR}/{name}"),
+            "secret",
+            json!({
+                "secretName": name,
+                "defaultMode": MODE,
+                "optional": true,
+            }),
+        )
+    })
+}
+
+fn split(path: &str) -> (&str, &str) {
+    path.rsplit_once('/').unwrap_or_default()
+}
