@@ -1,10 +1,10 @@
 # Every command says what it is doing and how long that usually takes. The first four are for users of the repository.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test down lint unit e2e bench faults generate images
+.PHONY: help demo test down lint unit e2e bench bench-connectors faults generate images
 
 help: ## what there is to run
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## shows the main job on a real cluster (14 minutes the first time, then 1)
 	@tests/demo.sh
@@ -23,11 +23,14 @@ unit: ## tests that need no cluster
 e2e: ## behaviours on a real cluster
 	@tests/e2e.sh
 
-bench: ## the comparisons of docs/benchmarks.md (about 15 minutes)
+bench: ## the comparisons of docs/benchmarks.md (about 40 minutes)
 	@tests/bench.sh
 
-faults: ## the long fault campaigns
-	@echo "There is no campaign yet beyond what 'make test' runs."
+bench-connectors: ## those of tool calls, which need no cluster (about 20 minutes)
+	@tests/bench.sh connectors
+
+faults: ## the long fault campaigns (hours; tests/faults.sh --list)
+	@tests/faults.sh
 
 generate: ## files that are made from code: definitions, OpenAPI, query data
 	@build/generate.sh

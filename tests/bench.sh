@@ -1,24 +1,27 @@
 #!/usr/bin/env bash
 # Measures what docs/benchmarks.md compares, and writes it anew. A missed budget is reported and is no failure.
 #
-#   tests/bench.sh [apply] [start] [idle] [images] [--rounds N] [--out FOLDER]
+#   tests/bench.sh [apply] [start] [idle] [images] [calls] [growth] [connected] [outages] [hangs] [--rounds N] [--calls N] [--out FOLDER]
 #
-# Without a part: all of them. The part `apply` makes the cluster 'bench' and removes it (or uses KUBECONFIG, see tests/setup.sh).
+# Without a part: all of them; `connectors` stands for the last five. --calls is for `growth`. The part `apply` makes the cluster 'bench' and removes it (or uses KUBECONFIG, see tests/setup.sh).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 usage() { sed -n '4s/^# *//p' tests/bench.sh >&2; exit 2; }
 parts=() out=docs rounds=()
+connectors=(calls growth connected outages hangs)
 while [ $# -gt 0 ]; do
   case $1 in
-    apply|start|idle|images) parts+=("$1") ;;
-    --rounds) [[ ${2:-} =~ ^[1-9][0-9]{0,2}$ ]] || usage; rounds=(--rounds "$2"); shift ;;
+    apply|start|idle|images|calls|growth|connected|outages|hangs) parts+=("$1") ;;
+    connectors) parts+=("${connectors[@]}") ;;
+    --calls) [[ ${2:-} =~ ^[1-9][0-9]{2,8}$ ]] || usage; rounds+=(--calls "$2"); shift ;;
+    --rounds) [[ ${2:-} =~ ^[1-9][0-9]{0,2}$ ]] || usage; rounds+=(--rounds "$2"); shift ;;
     --out) [ -n "${2:-}" ] || usage; out=$2; shift ;;
     *) usage ;;
   esac
   shift
 done
-[ "${#parts[@]}" -gt 0 ] || parts=(images idle start apply)
+[ "${#parts[@]}" -gt 0 ] || parts=(images idle start "${connectors[@]}" apply)
 
 step() { printf '\033[1m==> [%3ds] %s\033[0m\n' "$SECONDS" "$*" >&2; }
 finish() {
@@ -39,19 +42,34 @@ scratch=$(mktemp -d "$folder/bench.XXXXXX")
 trap finish EXIT
 
 DIST=${USERENGINE_DIST:-${XDG_CACHE_HOME:-$HOME/.cache}/userengine/images}
-build/images.sh "$DIST"
-step "the bare server, with the engine's flags, and the client (about 4 minutes the first time on 2 cores)"
+case " ${parts[*]} " in
+  *" images "*|*" apply "*) build/images.sh "$DIST" ;;
+  *) step "binaries (static, release; about 6 minutes the first time on 2 cores)"; build/static.sh "$DIST/bin" ;;
+esac
+step "the servers that the engine is compared with, with its flags, and the client (about 4 minutes the first time on 2 cores)"
 host=$(rustc -vV | sed -n 's/^host: //p')
 # Both packages, so that shared dependencies have the features that they have in the engine's image.
 RUSTFLAGS="-C target-feature=+crt-static" \
-  cargo build --locked --quiet --release --target "$host" -p userengine-operator -p userengine-engine --example bare
+  cargo build --locked --quiet --release --target "$host" -p userengine-operator -p userengine-engine --example bare --example echo
 cargo build --locked --quiet -p userengine-e2e --example bench
+
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/userengine
+crate_proxy=$cache/tools/bin/mcp-proxy crate_version=0.6.0
+for part in "${parts[@]}"; do
+  case $part in calls|outages) ;; *) continue ;; esac
+  tests/peers.sh python
+  [ "$("$crate_proxy" --version 2>/dev/null)" = "mcp-proxy $crate_version" ] && break
+  step "building the proxy of the crate mcp-proxy $crate_version (10 to 20 minutes on 2 cores, once)"
+  cargo install --quiet --locked --root "$cache/tools" --version "$crate_version" mcp-proxy
+  break
+done
 
 commit=$(git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 [ -z "$(git status --porcelain -- . ':!docs' 2>/dev/null)" ] || commit+=" with changes"
 
 measure() { # part...
-  "$folder/debug/examples/bench" "$@" "${rounds[@]}" --dist "$DIST" --bare "$folder/$host/release/examples/bare" \
+  "$folder/debug/examples/bench" "$@" "${rounds[@]}" --dist "$DIST" --examples "$folder/$host/release/examples" \
+    --crate-proxy "$crate_proxy" --python "$cache/peers/python/bin/python" \
     --scratch "$scratch" --out "$out" --commit "$commit" --date "$(date -u +%F)"
 }
 
@@ -63,6 +81,11 @@ for part in "${parts[@]}"; do
     idle) step "idle (about 1 minute)"; measure idle || failed=1 ;;
     start) step "start (1 to 3 minutes)"; measure start || failed=1 ;;
     images) step "images"; measure images || failed=1 ;;
+    calls) step "calls (about 4 minutes)"; measure calls || failed=1 ;;
+    growth) step "growth (about 4 minutes)"; measure growth || failed=1 ;;
+    connected) step "idle with connections (about 1 minute)"; measure connected || failed=1 ;;
+    outages) step "outages (about 7 minutes)"; measure outages || failed=1 ;;
+    hangs) step "hanging servers (about 4 minutes)"; measure hangs || failed=1 ;;
   esac
 done
 if [ "$apply" = 1 ]; then

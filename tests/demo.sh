@@ -87,7 +87,13 @@ brain() { # namespace pod field
   kubectl get --raw "/api/v1/namespaces/$1/pods/$2:9090/proxy/keys" | sed -n "s/.*\"$3\":\"\{0,1\}\([^\",}]*\).*/\1/p"
 }
 
+# A ConfigMap in the operator's namespace, made from files and replaced if it is there.
+hand_out() { # name, --from-file=...
+  kubectl -n "$SYSTEM" create configmap "$@" --dry-run=client -o yaml | kubectl apply --server-side --force-conflicts -f - >/dev/null
+}
+
 step "one class, two workspaces, three users"
+hand_out servers --from-file=examples/catalog/
 show kubectl apply -f examples/workspaces.yaml -f examples/class.yaml -f examples/engines.yaml
 wait_for Ready acme/alice acme/bob globex/carol
 show kubectl get userengines -A
@@ -137,6 +143,8 @@ kubectl -n acme wait --for=condition=Ready pod/alice-0 --timeout=90s >/dev/null
 check "it is the same brain ($ID)" test "$(brain acme alice-0 database_id)" = "$ID"
 check "opened again, not made again ($OPENED times before, $(brain acme alice-0 open_count) now)" test "$(brain acme alice-0 open_count)" -gt "$OPENED"
 check "alice's key still opens her engine" answers "$ALICE_KEY" "$ALICE/openapi.json" 200
+
+. tests/demo-connect.sh
 
 step "how it reads"
 wait_for Ready acme/alice acme/bob globex/carol

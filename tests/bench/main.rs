@@ -2,6 +2,7 @@
 
 mod apply;
 mod by_hand;
+mod connectors;
 mod idle;
 mod images;
 mod machine;
@@ -17,6 +18,7 @@ use std::time::Instant;
 
 use clap::Parser;
 
+use crate::connectors::Programs;
 use crate::report::{Measured, Part, PartName, Report};
 use crate::server::Servers;
 
@@ -32,9 +34,18 @@ struct Arguments {
     /// Folder with the images and `bin/engine`.
     #[arg(long)]
     dist: PathBuf,
-    /// The bare server.
+    /// Folder with the examples `bare` and `echo`, built like the engine.
     #[arg(long)]
-    bare: PathBuf,
+    examples: PathBuf,
+    /// The proxy of the crate `mcp-proxy`.
+    #[arg(long)]
+    crate_proxy: PathBuf,
+    /// Python with FastMCP.
+    #[arg(long)]
+    python: PathBuf,
+    /// Calls of the part `growth`.
+    #[arg(long, default_value_t = 1_000_000)]
+    calls: usize,
     /// An empty folder for brains, on the disk that is to be measured.
     #[arg(long)]
     scratch: PathBuf,
@@ -56,12 +67,33 @@ impl Arguments {
 
     fn measure(&self, part: PartName) -> anyhow::Result<Measured> {
         let rounds = self.rounds(part);
-        let servers = Servers::new(&self.dist.join("bin/engine"), &self.bare, &self.scratch);
+        let bare = self.examples.join("bare");
+        let servers = Servers::new(&self.engine(), &bare, &self.scratch);
+        let programs = self.programs();
         match part {
             PartName::Apply => apply::measure(rounds),
             PartName::Start => start::measure(&servers, rounds),
             PartName::Idle => idle::measure(&servers, rounds),
             PartName::Images => images::measure(&self.dist),
+            PartName::Calls => connectors::calls(&programs, rounds),
+            PartName::Growth => connectors::growth(&programs, self.calls),
+            PartName::Connected => connectors::connected(&programs, rounds),
+            PartName::Outages => connectors::outages(&programs, rounds),
+            PartName::Hangs => connectors::hangs(&programs, rounds),
+        }
+    }
+
+    fn engine(&self) -> PathBuf {
+        self.dist.join("bin/engine")
+    }
+
+    fn programs(&self) -> Programs {
+        Programs {
+            engine: self.engine(),
+            echo: self.examples.join("echo"),
+            crate_proxy: self.crate_proxy.clone(),
+            python: self.python.clone(),
+            scratch: self.scratch.clone(),
         }
     }
 

@@ -28,6 +28,16 @@ pub enum PartName {
     Idle,
     /// Sizes of the images.
     Images,
+    /// Latency and throughput of tool calls.
+    Calls,
+    /// Memory over many calls.
+    Growth,
+    /// Memory and CPU of an engine with connections that nobody uses.
+    Connected,
+    /// Recovery after a server was away.
+    Outages,
+    /// What hanging servers cost the others.
+    Hangs,
 }
 
 impl PartName {
@@ -36,8 +46,9 @@ impl PartName {
         match self {
             Self::Apply => 12,
             Self::Start => 20,
-            Self::Idle => 5,
-            Self::Images => 1,
+            Self::Images | Self::Growth => 1,
+            Self::Idle | Self::Calls | Self::Connected | Self::Hangs => 5,
+            Self::Outages => 3,
         }
     }
 }
@@ -49,6 +60,11 @@ impl fmt::Display for PartName {
             Self::Start => "start",
             Self::Idle => "idle",
             Self::Images => "images",
+            Self::Calls => "calls",
+            Self::Growth => "growth",
+            Self::Connected => "connected",
+            Self::Outages => "outages",
+            Self::Hangs => "hangs",
         })
     }
 }
@@ -108,7 +124,7 @@ pub struct Against {
     pub rounds: Vec<f64>,
 }
 
-/// The most that something may be.
+/// The most that something may be, or the least.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Budget {
@@ -116,6 +132,10 @@ pub enum Budget {
     Median(f64),
     /// Our median divided by the other's.
     Ratio(f64),
+    /// Our median: at most the other's times the first, plus the second in the line's unit.
+    RatioPlus(f64, f64),
+    /// Our median divided by the other's: at least this.
+    AtLeast(f64),
 }
 
 impl Line {
@@ -140,6 +160,8 @@ impl Line {
         match self.budget {
             Some(Budget::Median(most)) => format!("≤ {most} {}", self.unit),
             Some(Budget::Ratio(most)) => format!("ratio ≤ {most}"),
+            Some(Budget::RatioPlus(most, plus)) => format!("≤ {most} × + {plus} {}", self.unit),
+            Some(Budget::AtLeast(least)) => format!("ratio ≥ {least}"),
             None => "none".to_owned(),
         }
     }
@@ -150,6 +172,18 @@ impl Line {
                 Summary::of(&self.ours).is_some_and(|ours| ours.median <= most)
             }
             Some(Budget::Ratio(most)) => self.ratio_of_medians().is_some_and(|ratio| ratio <= most),
+            Some(Budget::RatioPlus(most, plus)) => {
+                let against = self
+                    .against
+                    .as_ref()
+                    .and_then(|against| Summary::of(&against.rounds));
+                let ours = Summary::of(&self.ours);
+                ours.zip(against)
+                    .is_some_and(|(ours, against)| ours.median <= most * against.median + plus)
+            }
+            Some(Budget::AtLeast(least)) => {
+                self.ratio_of_medians().is_some_and(|ratio| ratio >= least)
+            }
             None => return "",
         };
         if held { "held" } else { "**MISSED**" }
@@ -280,6 +314,26 @@ mod tests {
         );
         let missed = line(&[12.6], &[10.0], Budget::Ratio(1.25));
         assert_eq!(missed.verdict(), "**MISSED**");
+    }
+
+    #[test]
+    fn a_budget_may_be_the_least_or_have_room_beside_the_ratio() {
+        assert_eq!(
+            line(&[9.0], &[10.0], Budget::AtLeast(1.0)).verdict(),
+            "**MISSED**"
+        );
+        assert_eq!(
+            line(&[11.0], &[10.0], Budget::AtLeast(1.0)).verdict(),
+            "held"
+        );
+        assert_eq!(
+            line(&[17.0], &[10.0], Budget::RatioPlus(1.2, 5.0)).verdict(),
+            "held"
+        );
+        assert_eq!(
+            line(&[17.1], &[10.0], Budget::RatioPlus(1.2, 5.0)).verdict(),
+            "**MISSED**"
+        );
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub const POLL: Duration = Duration::from_micros(200);
 /// Longer than a start or a stop takes on any machine.
 const DEADLINE: Duration = Duration::from_secs(20);
 /// Any key will do: nobody asks for it.
-const API_KEY: &str = "bench-api-key";
+pub const API_KEY: &str = "bench-api-key";
 
 /// Which server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,10 +95,7 @@ impl Servers {
             .stdout(Stdio::null())
             .stderr(File::create(&log)?);
         let began = Instant::now();
-        let child = command
-            .spawn()
-            .with_context(|| format!("failed to run {command:?}"))?;
-        let mut server = Server { child };
+        let mut server = Server::spawn(command)?;
         let answered = first_answer(&mut server, address, began)
             .with_context(|| fs::read_to_string(&log).unwrap_or_default())?;
         let cpu = server.cpu()?.iter().map(|thread| thread.used).sum();
@@ -139,6 +136,24 @@ pub struct Thread {
 }
 
 impl Server {
+    /// Starts a program.
+    pub fn spawn(mut command: Command) -> anyhow::Result<Self> {
+        let child = command
+            .spawn()
+            .with_context(|| format!("failed to run {command:?}"))?;
+        Ok(Self { child })
+    }
+
+    /// Has it ended by itself?
+    pub fn has_ended(&mut self) -> anyhow::Result<bool> {
+        Ok(self.child.try_wait()?.is_some())
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        kill_process(Pid::from_child(&self.child), signal).context("failed to send a signal")
+    }
+
     /// Stops it with SIGTERM and waits for its end.
     pub fn stop(mut self) -> anyhow::Result<()> {
         let pid = Pid::from_child(&self.child);
@@ -215,7 +230,7 @@ impl Drop for Server {
 
 /// A port outside the range from which the kernel takes the client's: a client that tries to connect to a port of
 /// that range long enough will be given this very port and be connected with itself.
-fn free_address() -> anyhow::Result<SocketAddr> {
+pub fn free_address() -> anyhow::Result<SocketAddr> {
     static NEXT: AtomicU16 = AtomicU16::new(21_000);
     loop {
         let port = NEXT.fetch_add(1, Ordering::Relaxed);

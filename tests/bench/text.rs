@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::connectors::text as connectors;
 use crate::report::PartName;
 
 /// An idle process is left alone this long first: threads that only the start needed end after 10 s.
@@ -36,6 +37,11 @@ pub fn title(part: PartName) -> &'static str {
         PartName::Start => "Start → first answer",
         PartName::Idle => "Idle",
         PartName::Images => "Images",
+        PartName::Calls => "Tool calls",
+        PartName::Growth => "Growth",
+        PartName::Connected => "Idle with connections",
+        PartName::Outages => "Outages",
+        PartName::Hangs => "Hanging servers",
     }
 }
 
@@ -46,6 +52,11 @@ pub fn method(part: PartName) -> String {
         PartName::Start => START.to_owned(),
         PartName::Idle => idle(),
         PartName::Images => IMAGES.to_owned(),
+        PartName::Calls => connectors::CALLS.to_owned(),
+        PartName::Growth => connectors::GROWTH.to_owned(),
+        PartName::Connected => connectors::CONNECTED.to_owned(),
+        PartName::Outages => connectors::OUTAGES.to_owned(),
+        PartName::Hangs => connectors::HANGS.to_owned(),
     }
 }
 

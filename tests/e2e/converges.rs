@@ -20,6 +20,7 @@ async fn every_deleted_child_comes_back() -> anyhow::Result<()> {
         comes_back::<NetworkPolicy>(&namespace, "alice").await?;
         comes_back::<ServiceAccount>(&namespace, "alice").await?;
         comes_back::<ConfigMap>(&namespace, "alice").await?;
+        comes_back::<ConfigMap>(&namespace, "alice-catalog").await?;
         comes_back::<Service>(&namespace, "alice").await?;
         comes_back::<Service>(&namespace, "alice-headless").await?;
         comes_back::<StatefulSet>(&namespace, "alice").await?;

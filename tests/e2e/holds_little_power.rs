@@ -1,8 +1,9 @@
 use k8s_openapi::api::authorization::v1::SubjectAccessReview;
-use kube::Api;
-use kube::api::PostParams;
-use serde_json::json;
-use userengine_e2e::SYSTEM;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Patch, PatchParams, PostParams};
+use kube::{Api, Client, Config};
+use serde_json::{Value, json};
+use userengine_e2e::{Engine, Probe, SYSTEM, in_namespace};
 
 async fn may(
     client: &kube::Client,
@@ -63,4 +64,56 @@ async fn the_operator_may_do_what_it_does_and_little_else() -> anyhow::Result<()
         );
     }
     Ok(())
+}
+
+/// A client with the operator's rights and no others.
+async fn operator() -> anyhow::Result<Client> {
+    let mut config = Config::infer().await?;
+    config.auth_info.impersonate = Some(format!("system:serviceaccount:{SYSTEM}:userengine"));
+    Ok(Client::try_from(config)?)
+}
+
+#[tokio::test]
+async fn the_operator_may_annotate_the_pods_of_engines_and_change_nothing_else_of_any_pod()
+-> anyhow::Result<()> {
+    in_namespace("pods", |namespace| async move {
+        Engine::ready(&namespace, "alice", "alice").await?;
+        Probe::start(&namespace, "stranger").await?;
+        let pods: Api<Pod> = Api::namespaced(operator().await?, &namespace.name);
+        let patch = |name: &'static str, change: Value| {
+            let pods = pods.clone();
+            async move {
+                pods.patch(name, &PatchParams::default(), &Patch::Merge(change))
+                    .await
+            }
+        };
+        let note = json!({ "metadata": { "annotations": { "userengine.dev/catalog": "x" } } });
+        patch("alice-0", note.clone()).await?;
+
+        let image = json!([{ "name": "engine", "image": "localhost/another:1" }]);
+        let moved = json!({ "metadata": { "labels": { "userengine.dev/engine": "bob" } } });
+        for (name, change, words) in [
+            ("stranger", note, "pods of engines only"),
+            ("alice-0", moved, "annotations of pods only"),
+        ] {
+            let refused = patch(name, change).await.map_err(|error| error.to_string());
+            assert!(
+                refused.as_ref().is_err_and(|text| text.contains(words)),
+                "{name}: {refused:?}"
+            );
+        }
+        let change = Patch::Strategic(json!({ "spec": { "containers": image } }));
+        let refused = pods
+            .patch("alice-0", &PatchParams::default(), &change)
+            .await;
+        let refused = refused.map(drop).map_err(|error| error.to_string());
+        assert!(
+            refused
+                .as_ref()
+                .is_err_and(|text| text.contains("annotations of pods only")),
+            "{refused:?}"
+        );
+        Ok(())
+    })
+    .await
 }

@@ -66,6 +66,7 @@ async fn check(namespace: &Namespace, classes: &Door) -> anyhow::Result<()> {
         .chain(addresses())
         .chain(peers())
         .chain(egress())
+        .chain(connectors())
         .chain(rest())
     {
         rows += 1;
@@ -190,8 +191,15 @@ fn largest_class() -> Value {
             "publicURL": "https://engines.example.com:8443/{namespace}/{name}",
             "ingressFrom": vec![selected.clone(); 32],
             "monitoringFrom": vec![range.clone(); 32],
+            "catalog": { "configMap": "c".repeat(253) },
+            "secretNames": (0..32).map(|n| format!("{}{n:02}", "s".repeat(251))).collect::<Vec<_>>(),
+            "oauthRedirectBaseURL": format!("https://connect.example.com/{}", "p".repeat(484)),
+            "tls": { "caConfigMap": "c".repeat(253) },
             "egress": {
                 "default": "None",
+                "allow": (1..=64)
+                    .map(|port| json!({ "host": "h".repeat(253), "port": port, "insecureHTTP": true }))
+                    .collect::<Vec<_>>(),
                 "cidrs": vec![json!({ "cidr": "192.0.2.1/32", "ports": ports }); 64],
                 "namespaces": vec![json!({ "selector": { "matchLabels": labels }, "ports": ports }); 32],
                 "denyCIDRs": vec!["0.0.0.0/0"; 64],
@@ -461,6 +469,47 @@ fn egress() -> Vec<Row> {
             &["spec.egress.denyCIDRs", "network/bits"],
             denied,
             [("a denied name", json!(["192.0.2.0/24", "example.com"])), ("a denied range with bits behind its network", json!(["1.2.3.4/0"]))],
+        ),
+    ]
+    .concat()
+}
+
+#[rustfmt::skip] // a table: one row a line
+fn connectors() -> Vec<Row> {
+    let secrets = |names: Value| class("/spec/secretNames", names);
+    let many: Vec<_> = (0..33).map(|n| format!("s{n}")).collect();
+    let url = |url: Value| class("/spec/oauthRedirectBaseURL", url);
+    let url_form = &["spec.oauthRedirectBaseURL", "an https address (http only for localhost)"];
+    let allow = |host: Value| class("/spec/egress", json!({ "allow": [host] }));
+    let host = |host: &str| json!({ "host": host, "port": 443 });
+    let host_form = &["spec.egress.allow[0].host", "without scheme, port or brackets"];
+    let twice = class("/spec/egress", json!({ "allow": [host("mcp.example"), host("mcp.example")] }));
+    let crowd: Vec<_> = (1..=65).map(|port| json!({ "host": "mcp.example", "port": port })).collect();
+    [
+        row("a catalog that is nowhere", class("/spec/catalog", json!({})), &["spec.catalog.configMap", "Required"]),
+        row("a catalog in upper case", class("/spec/catalog/configMap", json!("Servers")), &["spec.catalog.configMap", "the name of a ConfigMap"]),
+        row("authorities in upper case", class("/spec/tls/caConfigMap", json!("Roots")), &["spec.tls.caConfigMap", "the name of a ConfigMap"]),
+        row("33 Secrets", secrets(json!(many)), &["spec.secretNames", "32"]),
+        row("a Secret twice", secrets(json!(["slack", "slack"])), &["spec.secretNames[1]", "Duplicate"]),
+        row("a Secret in upper case", secrets(json!(["Slack"])), &["spec.secretNames", "the name of a Secret"]),
+        row("a server without a port", allow(json!({ "host": "mcp.example" })), &["spec.egress.allow[0].port", "Required"]),
+        row("a server on port 0", allow(json!({ "host": "mcp.example", "port": 0 })), &["spec.egress.allow[0].port", "greater than or equal to 1"]),
+        row("a server twice", twice, &["spec.egress.allow[1]", "Duplicate"]),
+        row("65 servers", class("/spec/egress", json!({ "allow": crowd })), &["spec.egress.allow", "64"]),
+        rows(
+            host_form,
+            allow,
+            [("a server with a scheme", host("http://mcp.example")), ("a server with a port", host("mcp.example:443")), ("an address in brackets", host("[fd00::1]"))],
+        ),
+        rows(
+            url_form,
+            url,
+            [
+                ("a callback without TLS", json!("http://connect.example.com")),
+                ("a callback on a machine that looks like this one", json!("http://localhost.example.com")),
+                ("a callback with a query", json!("https://connect.example.com/?a=b")),
+                ("a callback with a password", json!("https://a:b@connect.example.com")),
+            ],
         ),
     ]
     .concat()

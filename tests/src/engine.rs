@@ -50,7 +50,8 @@ pub async fn class(client: &kube::Client, name: &str, changes: Value) -> anyhow:
     Ok(())
 }
 
-fn merge(into: &mut Value, changes: Value) {
+/// Merges objects; everything else is replaced.
+pub(crate) fn merge(into: &mut Value, changes: Value) {
     match (into, changes) {
         (Value::Object(into), Value::Object(changes)) => {
             for (name, value) in changes {

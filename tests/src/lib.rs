@@ -1,15 +1,24 @@
 //! What the tests on a real cluster share: namespaces that come and go, engines, probes, and waiting.
 
+mod api;
 mod brain;
+mod browser;
 mod engine;
 mod namespace;
+mod oauth_server;
 mod probe;
+mod served;
 mod wait;
 
+pub use api::{Api, Backend, Reply, at};
 pub use brain::Brain;
+pub use browser::{Browser, Page};
+pub(crate) use engine::merge;
 pub use engine::{Engine, class, condition, engine, inside, is_ready};
 pub use namespace::{Namespace, in_namespace};
+pub use oauth_server::OauthServer;
 pub use probe::{Answer, Probe};
+pub use served::Served;
 pub use wait::{eventually, holds};
 
 use kube::Client;
@@ -22,6 +31,10 @@ pub const CLASS: &str = "e2e";
 pub const ENGINE_IMAGE: &str = "localhost/userengine-engine:0.1.0";
 /// The image of the probes.
 pub const PROBE_IMAGE: &str = "localhost/userengine-probe:1";
+/// The image of a real MCP server behind OAuth.
+pub const OAUTH_SERVER_IMAGE: &str = "localhost/userengine-oauth-server:1";
+/// Where the tests' relay is published.
+pub const RELAY: &str = "connect.engines.example.com";
 /// Namespace of the operator.
 pub const SYSTEM: &str = "userengine-system";
 

@@ -38,7 +38,8 @@ impl Answer {
     }
 }
 
-fn security() -> Value {
+/// What the restricted Pod Security Standard asks of a container.
+pub fn security() -> Value {
     json!({
         "allowPrivilegeEscalation": false,
         "readOnlyRootFilesystem": true,

@@ -25,7 +25,7 @@ type command struct {
 var commands = map[string]command{
 	"serve":   {"serve --tcp 8080,8081 --udp 5353        answer every request with the host name", serve},
 	"dial":    {"dial tcp|udp HOST:PORT [--timeout 2s]   print open, refused or timeout", dial},
-	"http":    {"http [-X METHOD] [-H 'k: v'] [-d BODY] [--timeout 5s] URL   print the status code, then the body", request},
+	"http":    {"http [-X METHOD] [-H 'k: v'] [-d BODY] [--want HEADER] [--ca PEM] [--timeout 5s] URL   print the status code, the headers that are wanted, one a line, then the body", request},
 	"resolve": {"resolve NAME                            print the addresses, one a line", resolve},
 	"hold":    {"hold HOST:PORT [--for 20s]              keep a connection busy, print whether it survived", hold},
 	"sleep":   {"sleep                                   do nothing until ended", sleep},
