@@ -109,7 +109,9 @@ impl RealWorld {
 /// Calls of the API, as a caller makes them.
 impl Engine {
     pub fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
-        let answer = self.call(method, path, body).expect("the engine ended");
+        let answer = self
+            .call(method, path, body)
+            .unwrap_or_else(|| panic!("the engine ended"));
         (
             answer.status,
             serde_json::from_str(&answer.body).unwrap_or(Value::Null),
