@@ -3,6 +3,6 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo run --quiet -p userengine-api --features kinds --example generate
-engine/prepare.sh
+brain/prepare.sh
 cargo run --quiet -p userengine-engine -- openapi > engine/openapi.json
 cargo run --quiet -p userengine-engine -- catalog-schema > engine/catalog.schema.json

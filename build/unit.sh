@@ -10,6 +10,7 @@ tests/peers.sh
 step "kinds, operator, engine and documents (about 8 minutes the first time on 2 cores)"
 cargo test --locked --quiet -p userengine-api --all-features
 cargo test --locked --quiet -p userengine-operator
+cargo test --locked --quiet -p userengine-brain --all-features
 cargo test --locked --quiet -p userengine-engine
 cargo test --locked --quiet -p userengine-e2e --lib --test documents
 

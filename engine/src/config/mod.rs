@@ -15,7 +15,6 @@ mod relay;
 mod ring;
 
 pub use access::AccessConfig;
-pub use brain::{BrainConfig, BrainMode};
 pub use connectors::ConnectorsConfig;
 pub use environment::Environment;
 pub use error::ConfigError;
@@ -23,7 +22,8 @@ pub use http::{HttpConfig, parse_web_url};
 pub use limits::Limits;
 pub use log::{LogConfig, LogFormat};
 pub use relay::RelayConfig;
-pub use ring::RingConfig;
+pub use userengine_brain::ring::RingConfig;
+pub use userengine_brain::store::{BrainConfig, BrainMode};
 
 /// Everything but the log, which is read first so that it can tell of the rest.
 #[derive(Debug)]
@@ -45,8 +45,8 @@ impl Config {
     pub fn read(environment: &Environment) -> Result<Self, ConfigError> {
         let http = HttpConfig::read(environment)?;
         Ok(Self {
-            brain: BrainConfig::read(environment)?,
-            ring: RingConfig::read(environment)?,
+            brain: brain::read(environment)?,
+            ring: ring::read(environment)?,
             access: AccessConfig::read(environment)?,
             connectors: ConnectorsConfig::read(environment, &http)?,
             http,

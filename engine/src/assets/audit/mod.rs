@@ -116,3 +116,6 @@ impl Audit {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -187,6 +187,3 @@ async fn complete(
 fn json<T: Serialize>(rows: &[T]) -> Result<String, StoreError> {
     serde_json::to_string(rows).map_err(|_| StoreError::Inconsistent("an audit row is not JSON"))
 }
-
-#[cfg(test)]
-mod tests;

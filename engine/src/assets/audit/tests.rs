@@ -3,18 +3,15 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::json;
-use sqlx::{AssertSqlSafe, Executor};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 use userengine_api::key::{EncryptionKey, KEY_BYTES};
 
 use super::*;
-use crate::assets::{Audit, AuditKind, Record};
 use crate::clock::Clock;
-use crate::config::{BrainConfig, BrainMode, RingConfig};
 use crate::metrics::Metrics;
-use crate::ring::Ring;
-use crate::store;
+use crate::ring::{Ring, RingConfig};
+use crate::store::{self, AuditRow, BrainConfig, BrainMode};
 use crate::vault::Vault;
 
 struct Brain {
@@ -49,18 +46,13 @@ impl Brain {
         }
     }
 
-    async fn run(&self, statement: &str) {
-        let statement = AssertSqlSafe(statement.to_owned());
-        self.store.writer.execute(statement).await.unwrap();
-    }
-
     async fn rows(&self) -> Vec<AuditRow> {
         self.store.audit_page(None, 1000).await.unwrap()
     }
 
     /// The volume is as good as full: the brain may not grow.
     async fn fill(&self) {
-        self.run("PRAGMA max_page_count = 1").await;
+        self.store.limit_pages(1).await.unwrap();
     }
 }
 
@@ -122,13 +114,7 @@ async fn rows_that_are_stored_at_once_get_the_ids_that_belong_to_them() {
 #[tokio::test]
 async fn rows_that_may_wait_are_committed_together_within_the_window() {
     let brain = Brain::open().await;
-    let version = async || -> i64 {
-        let mut reader = brain.store.read().await.unwrap();
-        sqlx::query_scalar("PRAGMA data_version")
-            .fetch_one(&mut *reader)
-            .await
-            .unwrap()
-    };
+    let version = async || brain.store.data_version().await.unwrap();
     let before = version().await;
     let began = Instant::now();
     for n in 0..1000 {
@@ -165,7 +151,7 @@ async fn a_full_volume_refuses_what_must_be_durable_and_keeps_the_rest_for_later
             .iter()
             .all(|row| row.tool.as_deref() != Some("kept"))
     );
-    brain.run("PRAGMA max_page_count = 4294967294").await;
+    brain.store.limit_pages(u32::MAX - 1).await.unwrap();
     assert!(brain.audit.store(record("taken")).await.is_ok());
     brain.audit.drain().await;
     let tools: Vec<_> = brain

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Brings engine/.sqlx up to date: the checked form of every query, with which the engine builds
+# Brings brain/.sqlx up to date: the checked form of every query, with which it builds
 # without a database. Run it after a change of a query or a migration, and commit the result.
 # Needs the sqlite3 command line (Debian: `apt-get install sqlite3`). Takes about a minute.
 set -eu
@@ -20,4 +20,4 @@ rm -rf .sqlx
 mkdir .sqlx
 cp "$work"/sqlx/query-*.json .sqlx/
 touch src/lib.rs
-echo "prepare.sh: $(ls .sqlx | wc -l) queries in engine/.sqlx"
+echo "prepare.sh: $(ls .sqlx | wc -l) queries in brain/.sqlx"

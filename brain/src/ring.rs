@@ -9,7 +9,14 @@ use userengine_api::key::{EncryptionKey, KeyError, Kid};
 use userengine_api::refusal::{Refusal, RefusalReason};
 use zeroize::Zeroizing;
 
-use crate::config::RingConfig;
+/// The source of the ring.
+#[derive(Debug)]
+pub enum RingConfig {
+    /// One key, given as a variable.
+    Single(EncryptionKey),
+    /// A folder with one file a key, named by its kid.
+    Folder(PathBuf),
+}
 
 /// One key or more. Which one seals is the brain's to say, never the ring's.
 #[derive(Debug, Clone)]

@@ -12,9 +12,9 @@ use super::identity::{self, LeftBehind};
 use super::lock::BrainLock;
 use super::paths::{BrainPaths, Found};
 use super::private_copy::{PLACES, PrivateCopy};
+use super::{BrainConfig, BrainMode};
 use super::{OpenError, Store, schema};
 use crate::clock::Clock;
-use crate::config::{BrainConfig, BrainMode};
 use crate::vault::Vault;
 
 /// An open brain and how it came to be open.
@@ -179,9 +179,9 @@ mod tests {
     use userengine_api::key::{EncryptionKey, KEY_BYTES};
 
     use super::*;
-    use crate::config::RingConfig;
     use crate::domain::DatabaseId;
     use crate::ring::Ring;
+    use crate::ring::RingConfig;
 
     fn id(text: &str) -> DatabaseId {
         text.to_owned().try_into().unwrap()

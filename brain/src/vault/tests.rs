@@ -5,7 +5,7 @@ use secrecy::ExposeSecret;
 use userengine_api::key::KEY_BYTES;
 
 use super::*;
-use crate::config::RingConfig;
+use crate::ring::RingConfig;
 
 fn key(byte: u8) -> EncryptionKey {
     EncryptionKey::from_bytes([byte; KEY_BYTES])

@@ -6,11 +6,14 @@
 mod audit;
 mod canary;
 mod close;
+mod config;
 mod connect;
 mod connections;
 mod create;
 mod error;
 mod examine;
+#[cfg(feature = "failpoints")]
+mod faults;
 mod identity;
 mod key_state;
 mod lock;
@@ -28,6 +31,7 @@ mod writing;
 use sqlx::SqlitePool;
 
 pub use audit::{AuditOutcome, AuditRow, NewAuditRow};
+pub use config::{BrainConfig, BrainMode};
 pub use connections::{ConnectionIdentity, ConnectionState};
 pub use error::{OpenError, StoreError};
 pub use identity::Identity;

@@ -101,10 +101,7 @@ mod tests {
                 .await
                 .unwrap();
             let described = serde_json::to_value(described).unwrap();
-            assert_eq!(
-                described, data["describe"],
-                "run engine/prepare.sh: {query}"
-            );
+            assert_eq!(described, data["describe"], "run brain/prepare.sh: {query}");
         }
     }
 }
