@@ -90,6 +90,18 @@ pub mod env {
     pub const BREAKER_COOL_DOWN_MAX_SECONDS: &str = "BREAKER_COOL_DOWN_MAX_SECONDS";
     /// Seconds that a stop may wait for requests in flight.
     pub const SHUTDOWN_GRACE_SECONDS: &str = "SHUTDOWN_GRACE_SECONDS";
+    /// The id of the rotation (`engine migrate` and `engine verify` only, as the following ones).
+    pub const ROTATION_ID: &str = "ROTATION_ID";
+    /// The key ids that may be the brain's write key when the rotation begins, joined by commas; usually one.
+    pub const ROTATION_FROM: &str = "ROTATION_FROM";
+    /// The key id that everything is sealed with in the end.
+    pub const ROTATION_TO: &str = "ROTATION_TO";
+    /// `Normal` or `Compromised`.
+    pub const ROTATION_MODE: &str = "ROTATION_MODE";
+    /// Rows to set aside, `<table>/<row id>` joined by commas.
+    pub const ROTATION_SET_ASIDE: &str = "ROTATION_SET_ASIDE";
+    /// The image that runs, for the certificate.
+    pub const ENGINE_IMAGE: &str = "ENGINE_IMAGE";
 }
 
 /// Keys of the engine's ConfigMap.
