@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use userengine_api::hex::hex;
 use userengine_api::key::Kid;
 
 use crate::request::{Mode, RotationId, RowName};
@@ -50,6 +52,58 @@ pub enum KeyState {
 /// First 10 hex digits of the SHA-256 of an id.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IdHash(String);
+
+/// The text is no hash of an id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the hash of a rotation id is 10 hex digits")]
+pub struct IdHashError;
+
+impl IdHash {
+    /// The hash of this id.
+    pub fn of(id: &RotationId) -> Self {
+        Self(hex(Sha256::digest(id.as_str()).iter().take(5)))
+    }
+
+    /// The digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for IdHash {
+    type Error = IdHashError;
+
+    fn try_from(text: String) -> Result<Self, IdHashError> {
+        let is_digit = |c: u8| c.is_ascii_digit() || (b'a'..=b'f').contains(&c);
+        let fits = text.len() == 10 && text.bytes().all(is_digit);
+        fits.then_some(Self(text)).ok_or(IdHashError)
+    }
+}
+
+impl Ledger {
+    /// The ledger of a brain that is born with this key.
+    pub fn born(kid: Kid, suffix: String) -> Self {
+        let state = KeyState::Active;
+        Self {
+            keys: vec![Key { kid, state, suffix }],
+            consumed: BTreeSet::new(),
+            open: None,
+            last: None,
+        }
+    }
+
+    /// The key that new values are sealed with, as far as the operator knows.
+    pub fn active(&self) -> Option<&Key> {
+        self.keys.iter().find(|key| key.state == KeyState::Active)
+    }
+
+    /// The keys that the engine holds.
+    pub fn ring(&self) -> impl Iterator<Item = &Key> {
+        self.keys
+            .iter()
+            .filter(|key| matches!(key.state, KeyState::Active | KeyState::Staged))
+    }
+}
 
 /// The rotation that is open. The request itself may have gone from the spec: what matters is here.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
