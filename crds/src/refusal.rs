@@ -1,4 +1,4 @@
-//! In which words an engine refuses to start.
+//! In which words an engine refuses to start, and a rotation to go on.
 //!
 //! A refusal ends the process with an exit code and, in a pod, leaves itself as JSON in the
 //! termination message, from which the operator makes a condition.
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// Longest message that is kept, in bytes: escaped and in its frame it stays below the kubelet's 4096.
 pub const MESSAGE_LIMIT: usize = 1536;
 
-/// Why an engine did not start. The variant's name is the condition's reason.
+/// Why an engine did not start, or a rotation did not come to its end. The variant's name is the condition's reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum RefusalReason {
     /// A variable is missing or has a value the engine cannot use.
@@ -33,11 +33,29 @@ pub enum RefusalReason {
     BrainLocked,
     /// The volume cannot be read or written.
     StorageFailed,
+    /// The brain is not sealed with a key that the rotation starts from, or it is sealed with its target already.
+    RotationReversed,
+    /// The rotation was superseded by another one, or never began.
+    RotationOver,
+    /// A rotation is open, and only a brain without one can be verified by itself.
+    RotationOpen,
+    /// The rotation was told to stop before its end: a rerun goes on.
+    RotationInterrupted,
+    /// Values open with no key of the ring, and nobody decided to set them aside.
+    RowsUnreadable,
+    /// A sealed value lies in a column that no rotation would reach.
+    SecretsUnregistered,
+    /// The values are not those that the rotation began with.
+    InventoryChanged,
+    /// The volume has no room for the work.
+    StorageFull,
+    /// The volume cannot be written to.
+    StorageReadOnly,
 }
 
 impl RefusalReason {
     /// Every reason, in the order of the documentation.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 20] = [
         Self::ConfigInvalid,
         Self::KeyMissing,
         Self::KeyMalformed,
@@ -49,6 +67,15 @@ impl RefusalReason {
         Self::MigrationRequired,
         Self::BrainLocked,
         Self::StorageFailed,
+        Self::RotationReversed,
+        Self::RotationOver,
+        Self::RotationOpen,
+        Self::RotationInterrupted,
+        Self::RowsUnreadable,
+        Self::SecretsUnregistered,
+        Self::InventoryChanged,
+        Self::StorageFull,
+        Self::StorageReadOnly,
     ];
 
     /// The variant's name, for conditions and logs.
@@ -65,11 +92,20 @@ impl RefusalReason {
             Self::MigrationRequired => "MigrationRequired",
             Self::BrainLocked => "BrainLocked",
             Self::StorageFailed => "StorageFailed",
+            Self::RotationReversed => "RotationReversed",
+            Self::RotationOver => "RotationOver",
+            Self::RotationOpen => "RotationOpen",
+            Self::RotationInterrupted => "RotationInterrupted",
+            Self::RowsUnreadable => "RowsUnreadable",
+            Self::SecretsUnregistered => "SecretsUnregistered",
+            Self::InventoryChanged => "InventoryChanged",
+            Self::StorageFull => "StorageFull",
+            Self::StorageReadOnly => "StorageReadOnly",
         }
     }
 
-    /// The process's exit code: 64 configuration, 65 keys, 66 brain, 74 storage, 75 try again
-    /// (the numbers of `sysexits.h`).
+    /// The process's exit code: 64 configuration, 65 keys, 66 brain, 67 the rotation, 74 storage, 75 try again
+    /// (the numbers of `sysexits.h`, but for 67). 74 and 75 may pass by themselves; the others never do.
     pub fn exit_code(self) -> u8 {
         match self {
             Self::ConfigInvalid => 64,
@@ -78,8 +114,14 @@ impl RefusalReason {
             | Self::BrainForeign
             | Self::BrainCorrupt
             | Self::MigrationRequired => 66,
-            Self::StorageFailed => 74,
-            Self::BrainLocked => 75,
+            Self::RotationReversed
+            | Self::RotationOver
+            | Self::RotationOpen
+            | Self::RowsUnreadable
+            | Self::SecretsUnregistered
+            | Self::InventoryChanged => 67,
+            Self::StorageFailed | Self::StorageFull | Self::StorageReadOnly => 74,
+            Self::BrainLocked | Self::RotationInterrupted => 75,
         }
     }
 }

@@ -44,8 +44,25 @@ pub enum Verdict {
     Migrated(Migrated),
     /// `verify`: every value opened with the new key alone. The rotation is closed.
     Certified(Box<Certificate>),
+    /// `verify` without a rotation: every value opened with the one key that was mounted.
+    Verified(Verified),
     /// Either: it did not come to its end.
     Refused(Refused),
+}
+
+/// What `verify` found when no rotation was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verified {
+    /// The brain.
+    pub database_id: String,
+    /// The only key that was mounted, and the one that the brain seals with.
+    pub kid: Kid,
+    /// Values that opened with it: all that there are, but for the quarantine.
+    pub rows: u64,
+    /// Values in quarantine, by the key that is said to have sealed them.
+    pub quarantined: BTreeMap<Kid, u64>,
+    /// When the last value was opened, RFC 3339.
+    pub at: String,
 }
 
 /// What `migrate` did.
