@@ -69,6 +69,8 @@ pub async fn live(
 
     let app = open(config, clock, metrics).await?;
     phase.send_replace(Phase::Serving(app.clone()));
+    // First, so that no change of the catalog is missed.
+    app.assets.start();
     let following = tokio::spawn(catalog::follow(app.assets.catalog.clone()));
     let (api, start_ms) = (
         address(&listeners.api),
@@ -76,7 +78,6 @@ pub async fn live(
     );
     tracing::info!(%api, internal = %probes.address, start_ms, version = env!("CARGO_PKG_VERSION"), "serving");
 
-    app.assets.start();
     let draining = async {
         shutdown.await;
         app.assets.begin_stop();

@@ -38,6 +38,7 @@ struct Revocations {
 impl Directory {
     /// Starts what happens without a request.
     pub fn start(&self) {
+        self.tasks().spawn(self.follow_catalog());
         let directory = self.clone();
         self.0.background.tasks.spawn(async move {
             let stopping = directory.0.background.stopping.clone();

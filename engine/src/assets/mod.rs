@@ -2,13 +2,15 @@
 //!
 //! [`Directory`] is the door. `connection` holds what is known of one connection; `connect`, `callback`, `refresh`, `scope`
 //! and `disconnect` change it, each first in the brain and then in the process (`change`); `background` does what needs no
-//! request; `traffic` guards what goes through a connection (breaker, bulkhead, session); `tools` and `call` use it.
+//! request, `catalog_change` what follows from another catalog; `traffic` guards what goes through a connection (breaker,
+//! bulkhead, session); `tools` and `call` use it.
 
 pub mod audit;
 mod background;
 mod breaker;
 mod call;
 mod callback;
+mod catalog_change;
 mod change;
 mod connect;
 mod connection;

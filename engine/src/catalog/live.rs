@@ -21,6 +21,17 @@ pub struct Catalog {
     pub servers: BTreeMap<ServerName, Arc<Entry>>,
 }
 
+impl Catalog {
+    /// The names of servers that are new, other or gone since `before`, which was in force earlier.
+    pub fn changed_since(&self, before: &Self) -> Vec<ServerName> {
+        let names: BTreeSet<&ServerName> =
+            before.servers.keys().chain(self.servers.keys()).collect();
+        let differs =
+            |name: &&ServerName| !is_same(before.servers.get(*name), self.servers.get(*name));
+        names.into_iter().filter(differs).cloned().collect()
+    }
+}
+
 /// The catalog as it is now; a bad change of its files changes nothing.
 #[derive(Debug)]
 pub struct LiveCatalog {
@@ -157,14 +168,10 @@ impl LiveCatalog {
                 _ => (name, Arc::new(entry)),
             })
             .collect();
-        let names: BTreeSet<&ServerName> = before.servers.keys().chain(servers.keys()).collect();
-        let changed: Vec<ServerName> = names
-            .into_iter()
-            .filter(|name| !is_same(before.servers.get(*name), servers.get(*name)))
-            .cloned()
-            .collect();
+        let now = Catalog { servers };
+        let changed = now.changed_since(&before);
         if !changed.is_empty() {
-            self.current.send_replace(Arc::new(Catalog { servers }));
+            self.current.send_replace(Arc::new(now));
         }
         changed
     }

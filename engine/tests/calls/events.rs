@@ -100,6 +100,32 @@ async fn a_client_hears_of_connections_and_tools_and_misses_nothing_when_it_come
 }
 
 #[tokio::test]
+async fn a_client_hears_which_servers_the_catalog_has_anew_and_no_more() {
+    let upstream = Upstream::start().await;
+    let world = World::start(&[], &upstream.allowed(), &[]).await;
+    world.engine.app.assets.start();
+    let mut client = Client::listen(&world, None).await;
+    let reload = async || {
+        let reloaded = world.post("/admin/reload-catalog", json!(null)).await;
+        assert_eq!(reloaded.status(), 200);
+    };
+    // The first has nothing to tell.
+    reload().await;
+    for name in ["notes", "mail"] {
+        super::world::write_entry(&world.catalog, &super::world::entry(name, &upstream));
+        reload().await;
+    }
+    for (servers, changed) in [(1, "notes"), (2, "mail")] {
+        let (_, name, data) = client.next().await.unwrap();
+        assert_eq!(name, "catalog_changed");
+        assert_eq!(
+            data,
+            json!({ "servers": servers, "changed": [changed], "changed_count": 1 })
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_foreign_id_is_answered_with_lagged_and_the_stop_ends_the_stream() {
     let world = World::connected(&[], &[]).await;
     for id in ["7-7", "nonsense", ""] {

@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use super::{Standalone, over_http, write_entry};
-use crate::support::peers::Echo;
+use crate::support::peers::{Echo, node, server};
 
 const RELOAD: &str =
     r#"curl -sS -X POST "$ENGINE_URL/admin/reload-catalog" -H "X-Engine-Key: $KEY""#;
@@ -77,4 +77,27 @@ fn a_server_that_is_removed_leaves_its_connection_to_be_seen() {
         (503, &json!("SERVER_UNAVAILABLE")),
         "{refused}"
     );
+}
+
+#[test]
+fn a_child_ends_when_its_server_leaves_the_catalog_without_anybody_asking() {
+    let folder = tempfile::tempdir().unwrap();
+    let command = json!([node(), server("filesystem"), folder.path()]);
+    let entry =
+        json!({ "name": "files", "transport": "stdio", "command": command, "auth_method": "none" });
+    let engine = Standalone::start(&[], &[entry]);
+    engine.connect(&json!({ "server_name": "files" }));
+    engine.call("files.list_allowed_directories", &json!({}));
+    assert_eq!(engine.children().len(), 1);
+
+    fs::remove_file(engine.catalog.path().join("files.json")).unwrap();
+    crate::support::eventually("the child is gone", || engine.children().is_empty());
+    assert_eq!(names(&engine), [] as [Value; 0]);
+    crate::support::eventually("the audit tells of it", || {
+        let rows = engine.get("/audit");
+        let rows = rows["rows"].as_array().unwrap();
+        rows.iter().any(|row| {
+            row["kind"] == "catalog_reloaded" && row["details"]["changed"] == json!(["files"])
+        })
+    });
 }
