@@ -14,5 +14,8 @@ cargo test --locked --quiet -p userengine-brain --all-features
 cargo test --locked --quiet -p userengine-engine
 cargo test --locked --quiet -p userengine-e2e --lib --test documents
 
+step "the API against its description (half a minute; tests/schemathesis.sh says more)"
+tests/schemathesis.sh 30
+
 step "the test cluster's own parts"
 (cd tests/cluster && CGO_ENABLED=0 GOFLAGS=-trimpath go test -vet=off ./archive ./layout ./netpol)

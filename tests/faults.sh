@@ -7,7 +7,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# name | tests of the engine's test binary | runs | what one run does
+# name | tests of the engine's test binary, or a script that is given the number of the run | runs | what one run does
 campaigns='
 kills | lifecycle::random_kills:: | 200 | 5 × SIGKILL at a random moment under calls and refreshes, real servers; every connection works or is known to be expired
 steps | connections::killed:: | 20 | SIGKILL at each of the 15 named steps of connect, callback, refresh, disconnect and revocation
@@ -18,6 +18,7 @@ upstream | faulty:: | 5 | 23 faults at each of 7 operations of a server and its 
 breaker | calls::breaking:: | 50 | a breaker opens, probes once and closes; one server opens no breaker of another
 crowds | calls::crowds:: | 20 | limits of calls at once; servers that hang beside servers that answer
 children | mcp::child:: | 20 | children that end, hang, flood or ignore every signal
+requests | tests/schemathesis.sh 300 | 20 | 300 requests to each operation, made from its description: allowed and forbidden ones, with another seed each time
 '
 trim() { sed 's/^ *//; s/ *$//'; }
 column() { grep -m1 "^$1 |" <<<"$campaigns" | cut -d'|' -f"$2" | trim; }
@@ -40,6 +41,13 @@ binary=$(cargo test --locked -p userengine-engine --test main --no-run --message
   sed -n 's/.*"executable":"\([^"]*\/main-[0-9a-f]*\)".*/\1/p' | tail -1)
 [ -x "$binary" ] || { echo "the tests do not build: cargo test -p userengine-engine --test main --no-run" >&2; exit 1; }
 cargo build --locked --quiet -p userengine-engine --example echo
+
+run_once() { # tests run
+  case $1 in
+    tests/*) $1 "$2" ;;
+    *) cd engine && "$binary" "$1" ;;
+  esac
+}
 kept=$(mktemp -d "${TMPDIR:-/tmp}/userengine-faults.XXXXXX")
 
 rows=() bad=0
@@ -49,9 +57,9 @@ for name in "${names[@]}"; do
   step "$name: $runs runs of $tests"
   for ((run = 1; run <= runs; run++)); do
     log=$kept/$name-$run.log
-    if (cd engine && "$binary" "$tests" >"$log" 2>&1); then
-      passed=$(sed -n 's/^test result: ok. \([0-9]*\) passed.*/\1/p' "$log")
-      [ "$passed" -gt 0 ] || { echo "no test is called $tests" >&2; exit 1; }
+    if (run_once "$tests" "$run") >"$log" 2>&1; then
+      passed=$(sed -nE 's/^(test result: ok\.| .* generated,) ([0-9]+) passed.*/\2/p' "$log")
+      [ "${passed:-0}" -gt 0 ] || { echo "no test is called $tests" >&2; exit 1; }
       rm "$log"
     else
       failed=$((failed + 1))

@@ -92,6 +92,9 @@ pub(super) async fn get(
             "expected before=<id> and limit=<number>, and nothing else",
         )
     })?;
+    if query.before.is_some_and(|before| before < 1) {
+        return Err(invalid("before", "expected 1 or more").into());
+    }
     let limit = query.limit.unwrap_or(DEFAULT);
     if !(1..=MOST).contains(&limit) {
         return Err(invalid("limit", "expected 1 to 500").into());

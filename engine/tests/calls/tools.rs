@@ -11,6 +11,22 @@ async fn listed(world: &World, name: &str) -> Value {
     found.unwrap_or_default()
 }
 
+/// Each is what `openapi.json` says of the type.
+fn assert_described_as(name: &str, bodies: &[Value]) {
+    let described: Value = serde_json::from_str(include_str!("../../openapi.json")).unwrap();
+    let schema = json!({
+        "$ref": format!("#/components/schemas/{name}"),
+        "components": described["components"]
+    });
+    let schema = jsonschema::validator_for(&schema).unwrap();
+    for body in bodies {
+        assert_eq!(
+            schema.validate(body).map_err(|error| error.to_string()),
+            Ok(())
+        );
+    }
+}
+
 #[tokio::test]
 async fn tools_are_listed_as_a_model_needs_them() {
     let upstream = Upstream::start().await;
@@ -44,6 +60,7 @@ async fn tools_are_listed_as_a_model_needs_them() {
         }
     ]);
     assert_eq!(Value::from(world.tools().await), expected);
+    assert_described_as("ToolBody", expected.as_array().unwrap());
     // Known now: the server is not asked again.
     world.tools().await;
     assert_eq!(upstream.count("tools/list") - before, 1);

@@ -37,7 +37,7 @@ pub struct ConnectBody {
 #[serde(deny_unknown_fields, expecting = "an object")]
 pub struct ServerConfig {
     /// The credential of a server with `auth_method` `static`.
-    #[schema(max_length = 16384, write_only)]
+    #[schema(min_length = 1, max_length = 16384, write_only)]
     credential: Option<String>,
     /// Scopes to ask for, with `auth_method` `oauth`. Default: as the catalog or the server says. Those that were granted
     /// before are asked for again.

@@ -21,6 +21,7 @@ pub struct ToolBody {
     /// `<alias>.<action>`.
     pub name: String,
     /// The server's title.
+    #[schema(nullable = false)]
     pub title: Option<String>,
     /// The catalog's description, or the server's.
     pub description: String,
@@ -28,16 +29,16 @@ pub struct ToolBody {
     #[schema(value_type = Object)]
     pub input_schema: Value,
     /// JSON Schema of the result's `structuredContent`.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Object>, nullable = false)]
     pub output_schema: Option<Value>,
     /// The server's hints. Nothing that the engine relies on, unless the catalog says so.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Object>, nullable = false)]
     pub annotations: Option<Value>,
     /// `read` or `write`.
     #[schema(value_type = String)]
     pub class: ToolClass,
     /// The server changed the definition. The old one stays in force, as a write, until the new one is accepted.
-    #[schema(default = false)]
+    #[schema(required = false, default = false)]
     pub changed: bool,
 }
 
