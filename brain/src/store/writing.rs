@@ -93,3 +93,95 @@ pub(super) fn sealed(token: String, kid: &str) -> Result<Sealed, StoreError> {
         token: token.try_into()?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::domain::{AuthMethod, ConnectionId, ServerName};
+    use crate::ring::{Ring, RingConfig};
+    use crate::store::{BrainConfig, BrainMode, ConnectionIdentity, ConnectionState, open};
+
+    async fn store(folder: &tempfile::TempDir) -> Store {
+        let key = userengine_api::key::EncryptionKey::from_bytes([1; 32]);
+        let clock = Clock::manual(Timestamp::UNIX_EPOCH);
+        let ring = Ring::load(RingConfig::Single(key)).unwrap();
+        let config = BrainConfig {
+            path: folder.path().join("brain.sqlite"),
+            mode: BrainMode::Create,
+            database_id: None,
+        };
+        let vault = Vault::new(&ring, clock.clone());
+        open(&config, &vault, &clock).await.unwrap().store
+    }
+
+    /// Adds a connection whose last error takes a page of its own.
+    async fn add(store: &Store, number: u8) -> Result<(), StoreError> {
+        let name = |text: String| ServerName::try_from(text).unwrap();
+        let identity = ConnectionIdentity {
+            id: ConnectionId::from_random([number; 20]),
+            server: name("server".to_owned()),
+            alias: name(format!("alias-{number}")),
+            created_at: Timestamp::UNIX_EPOCH,
+        };
+        let state = ConnectionState {
+            last_error: Some("x".repeat(8192)),
+            ..ConnectionState::pending(AuthMethod::None)
+        };
+        let mut writing = store.write().await?;
+        writing.insert_connection(&identity, &state).await?;
+        writing.commit().await
+    }
+
+    #[tokio::test]
+    async fn a_full_volume_is_told_and_written_to_again_when_there_is_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder).await;
+        let pages: i64 = sqlx::query_scalar("PRAGMA page_count")
+            .fetch_one(&store.writer)
+            .await
+            .unwrap();
+        let limit = |pages: i64| {
+            let pragma = format!("PRAGMA max_page_count = {pages}");
+            sqlx::query(sqlx::AssertSqlSafe(pragma)).execute(&store.writer)
+        };
+        limit(pages).await.unwrap();
+        let error = add(&store, 1).await.unwrap_err();
+        assert_eq!(
+            error.trouble(),
+            Some("the brain's volume is full"),
+            "{error}"
+        );
+        // The limit ends with the connection that has it, and after such a failure there is another one.
+        add(&store, 2).await.unwrap();
+        assert_eq!(store.connections().await.unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_transaction_that_sqlite_ended_by_itself_does_not_block_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder).await;
+        let mut writing = store.write().await.unwrap();
+        // What SQLite does when a write fails.
+        sqlx::query("ROLLBACK")
+            .execute(writing.brain())
+            .await
+            .unwrap();
+        drop(writing);
+        add(&store, 1).await.unwrap();
+        add(&store, 2).await.unwrap();
+        assert_eq!(store.connections().await.unwrap().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn what_is_not_committed_is_not_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder).await;
+        add(&store, 1).await.unwrap();
+        let mut writing = store.write().await.unwrap();
+        let (identity, _) = store.connections().await.unwrap().remove(0);
+        assert!(writing.delete_connection(&identity.id).await.unwrap());
+        drop(writing);
+        assert_eq!(store.connections().await.unwrap().len(), 1);
+    }
+}

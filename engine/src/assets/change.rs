@@ -9,6 +9,7 @@ use tokio::time::sleep;
 use super::refresh::Outcome;
 use super::{AuditKind, Connection, Directory, EventKind, Record};
 use crate::domain::ConnectionStatus;
+use crate::oauth;
 use crate::store::{ConnectionState, StoreError};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -106,6 +107,26 @@ impl Directory {
         drop(turn);
         if ended {
             self.tell_ended(connection, ConnectionStatus::Expired, why);
+        }
+    }
+
+    /// An authorization came to nothing. The connection stays what it was.
+    pub(super) async fn note_failed_authorization(&self, connection: &Arc<Connection>, why: &str) {
+        tracing::warn!(
+            ref_id = %connection.id, server = %connection.server, why, callback_url = %oauth::callback_url(&self.config),
+            "an authorization failed"
+        );
+        let _turn = connection.turn.lock().await;
+        let mut state = (*connection.state()).clone();
+        failed(&mut state, why, self.now());
+        let saved = async {
+            let mut writing = self.store.write().await?;
+            writing.save_connection(&connection.id, &state).await?;
+            writing.commit().await
+        };
+        match saved.await {
+            Ok(()) => connection.publish(state),
+            Err(error) => tracing::warn!(%error, "failed to store why an authorization failed"),
         }
     }
 

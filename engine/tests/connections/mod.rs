@@ -2,6 +2,7 @@
 
 mod asking_for_more;
 mod authorizing;
+mod calling;
 mod coming_back;
 mod connecting;
 mod disconnecting;

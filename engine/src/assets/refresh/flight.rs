@@ -30,7 +30,7 @@ pub(in crate::assets) enum Outcome {
 pub(in crate::assets) struct Failure {
     pub(super) reason: FailureReason,
     pub(super) problem: String,
-    /// How long the provider asked to wait.
+    /// How long the provider asked to wait; once the next try is planned, the time until it.
     pub(super) asked: Option<Duration>,
 }
 
@@ -109,8 +109,7 @@ impl Directory {
         let (directory, connection) = (self.clone(), connection.clone());
         self.tasks().spawn(async move {
             let outcome = attempt::run(&directory, &connection, &sender).await;
-            directory.plan_next(&connection, &outcome);
-            sender.send_replace(Some(outcome));
+            sender.send_replace(Some(directory.plan_next(&connection, outcome)));
         });
         Boarding::Flight(progress)
     }

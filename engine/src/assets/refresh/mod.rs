@@ -1,9 +1,12 @@
 //! Refresh: durable before use, one at a time, and never lost between the provider's answer and the commit.
 //!
-//! `flight` lets everybody wait for one refresh; `attempt` is that refresh; `schedule` says when.
+//! `flight` lets everybody wait for one refresh; `attempt` is that refresh, `fresh` what it gave and `refusal` why it gave
+//! nothing; `schedule` says when.
 
 mod attempt;
 mod flight;
+mod fresh;
+mod refusal;
 mod schedule;
 
 use flight::Failure;
@@ -85,23 +88,30 @@ impl Directory {
         }
     }
 
-    /// Plans the next try after a refresh came to an end.
-    fn plan_next(&self, connection: &Connection, outcome: &Outcome) {
+    /// Plans the next try after a refresh came to an end. Gives the outcome with the time until that try, for those who wait.
+    fn plan_next(&self, connection: &Connection, mut outcome: Outcome) -> Outcome {
         self.metrics.refreshed(outcome.name());
-        let asked = match outcome {
+        let asked = match &outcome {
             Outcome::Failed(failure) => failure.asked,
             Outcome::Unsaved(_) => None,
-            Outcome::Fresh | Outcome::Ended | Outcome::Gone => return self.plan(connection),
+            Outcome::Fresh | Outcome::Ended | Outcome::Gone => {
+                self.plan(connection);
+                return outcome;
+            }
         };
         let mut schedule = connection.schedule();
         schedule.failures = schedule.failures.saturating_add(1);
         let delay = schedule::delay(schedule.failures, asked, chance());
+        if let Outcome::Failed(failure) = &mut outcome {
+            failure.asked = Some(delay);
+        }
         schedule.not_before = self.clock.since_start() + delay;
         schedule.refresh_at = Some(self.now() + delay);
         schedule.failure = Some(outcome.clone());
         drop(schedule);
         tracing::warn!(ref_id = %connection.id, again_in = ?delay, "failed to refresh a token");
         self.wake();
+        outcome
     }
 }
 

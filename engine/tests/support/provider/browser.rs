@@ -18,6 +18,7 @@ impl Provider {
         state.codes.insert(
             code.clone(),
             Code {
+                client: asked["client_id"].clone(),
                 challenge: asked["code_challenge"].clone(),
                 redirect_uri: asked["redirect_uri"].clone(),
                 scopes: asked

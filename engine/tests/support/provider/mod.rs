@@ -115,6 +115,7 @@ impl Default for Behaviour {
 /// A code that waits to be exchanged.
 #[derive(Clone)]
 pub struct Code {
+    pub client: String,
     pub challenge: String,
     pub redirect_uri: String,
     pub scopes: BTreeSet<String>,

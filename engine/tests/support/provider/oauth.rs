@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axum::body::Bytes;
 use axum::extract::State as Shared;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, response};
 use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use sha2::Digest;
 use url::form_urlencoded;
@@ -68,8 +68,13 @@ pub(super) async fn register(
     (StatusCode::CREATED, Json(answer))
 }
 
-pub(super) async fn token(Shared(provider): Shared<Provider>, body: Bytes) -> Response {
-    let form: BTreeMap<String, String> = form_urlencoded::parse(&body).into_owned().collect();
+pub(super) async fn token(
+    Shared(provider): Shared<Provider>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let mut form: BTreeMap<String, String> = form_urlencoded::parse(&body).into_owned().collect();
+    form.extend(basic(&headers).map(|client| ("client_id".to_owned(), client)));
     let field = |name: &str| form.get(name).cloned().unwrap_or_default();
     let grant = field("grant_type");
     let answer = {
@@ -84,6 +89,14 @@ pub(super) async fn token(Shared(provider): Shared<Provider>, body: Bytes) -> Re
     let delay = provider.state().behaviour.token_delay;
     tokio::time::sleep(delay).await;
     answer
+}
+
+/// The client of `client_secret_basic`.
+fn basic(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get("authorization")?.to_str().ok()?;
+    let pair = BASE64_STANDARD.decode(value.strip_prefix("Basic ")?).ok()?;
+    let pair = String::from_utf8(pair).ok()?;
+    Some(pair.split_once(':')?.0.to_owned())
 }
 
 fn answer(state: &mut State, grant: &str, field: &dyn Fn(&str) -> String) -> Response {
@@ -120,7 +133,9 @@ fn answer(state: &mut State, grant: &str, field: &dyn Fn(&str) -> String) -> Res
 fn exchange(state: &mut State, field: &dyn Fn(&str) -> String) -> Option<BTreeSet<String>> {
     let code = state.codes.remove(&field("code"))?;
     let challenge = BASE64_URL_SAFE_NO_PAD.encode(sha2::Sha256::digest(field("code_verifier")));
-    let fits = challenge == code.challenge && field("redirect_uri") == code.redirect_uri;
+    let fits = challenge == code.challenge
+        && field("redirect_uri") == code.redirect_uri
+        && field("client_id") == code.client;
     fits.then_some(code.scopes)
 }
 
