@@ -11,6 +11,7 @@ mod access;
 mod calls;
 mod catalog;
 mod connections;
+mod faults;
 mod faulty;
 mod http;
 mod keys;

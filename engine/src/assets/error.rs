@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::domain::Scopes;
+use crate::domain::{Scopes, ServerName};
+use crate::egress::FetchError;
+use crate::oauth::OauthError;
 use crate::store::StoreError;
 
 /// Why not. Each variant is one code of the API (`http/error.rs`); no text repeats a secret.
@@ -52,6 +54,10 @@ pub enum AssetError {
     OauthFailed {
         /// The server.
         server: String,
+        /// The kind, for `details.reason`.
+        reason: FailureReason,
+        /// When the provider asked to be tried again.
+        retry_after: Option<Duration>,
         /// Why, in words without secrets.
         why: String,
     },
@@ -163,6 +169,18 @@ impl AssetError {
     }
 }
 
+impl AssetError {
+    /// `OAUTH_FAILED`, with `why` in words.
+    pub(super) fn oauth_failed(server: &ServerName, error: &OauthError, why: String) -> Self {
+        Self::OauthFailed {
+            server: server.to_string(),
+            reason: error.into(),
+            retry_after: error.retry_after(),
+            why,
+        }
+    }
+}
+
 impl From<StoreError> for AssetError {
     fn from(error: StoreError) -> Self {
         match error.trouble() {
@@ -175,7 +193,7 @@ impl From<StoreError> for AssetError {
     }
 }
 
-/// `details.reason` of `MCP_CONNECTION_FAILED`.
+/// `details.reason` of `MCP_CONNECTION_FAILED` and `OAUTH_FAILED`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FailureReason {
     /// It was disconnected, or never connected.
@@ -188,8 +206,26 @@ pub enum FailureReason {
     CircuitOpen,
     /// The server limits the rate.
     RateLimited,
-    /// The server did not speak MCP.
+    /// The server did not speak MCP, or the provider not OAuth, or it said no.
     Protocol,
+}
+
+impl From<&OauthError> for FailureReason {
+    fn from(error: &OauthError) -> Self {
+        match error {
+            OauthError::Fetch(FetchError::Timeout { .. }) => Self::Timeout,
+            OauthError::Fetch(
+                FetchError::TooLarge { .. }
+                | FetchError::Redirect { .. }
+                | FetchError::Compressed { .. },
+            )
+            | OauthError::Refused { .. }
+            | OauthError::Unusable(_)
+            | OauthError::Malformed(_) => Self::Protocol,
+            OauthError::Unwell { status: 429, .. } => Self::RateLimited,
+            OauthError::Fetch(_) | OauthError::Unwell { .. } => Self::Unreachable,
+        }
+    }
 }
 
 impl FailureReason {

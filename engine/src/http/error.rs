@@ -144,6 +144,14 @@ fn details(error: &AssetError) -> Value {
         } => {
             json!({ "alias": alias, "reason": reason.as_str(), "retry_after": retry_after.as_ref().map(seconds) })
         }
+        AssetError::OauthFailed {
+            server,
+            reason,
+            retry_after,
+            ..
+        } => {
+            json!({ "server_name": server, "reason": reason.as_str(), "retry_after": retry_after.as_ref().map(seconds) })
+        }
         _ => json!({}),
     }
 }

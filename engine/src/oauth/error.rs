@@ -1,5 +1,7 @@
 //! Why a step of the protocol failed.
 
+use std::time::Duration;
+
 use super::words;
 use crate::egress::FetchError;
 
@@ -44,6 +46,14 @@ impl OauthError {
         Self::Refused {
             code: words::code(code, &[]),
             description: words::clean(description, &[]),
+        }
+    }
+
+    /// How long a provider in trouble asked to be left alone.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Unwell { retry_after, .. } => retry_after.map(Duration::from_secs),
+            _ => None,
         }
     }
 

@@ -16,7 +16,7 @@ use userengine_engine::clock::Clock;
 use userengine_engine::config::{
     AccessConfig, BrainConfig, BrainMode, ConnectorsConfig, Environment, HttpConfig, RingConfig,
 };
-use userengine_engine::egress::Egress;
+use userengine_engine::egress::{Egress, Resolve};
 use userengine_engine::internal::Internal;
 use userengine_engine::metrics::Metrics;
 use userengine_engine::ring::Ring;
@@ -34,6 +34,7 @@ pub struct TestEngine {
     pub app: App,
     phase: watch::Sender<Phase>,
     environment: Environment,
+    resolver: Option<Arc<dyn Resolve>>,
 }
 
 impl TestEngine {
@@ -45,12 +46,25 @@ impl TestEngine {
     /// The same with these variables for its connectors.
     pub async fn start_with(variables: &[(&str, &str)]) -> Self {
         let clock = Clock::manual("2026-01-01T00:00:00Z".parse().unwrap());
-        Self::open(Volume::new(), clock, Environment::of(variables)).await
+        Self::open(Volume::new(), clock, Environment::of(variables), None).await
+    }
+
+    /// The same with a resolver of its own.
+    pub async fn start_resolved_by(resolver: Arc<dyn Resolve>, variables: &[(&str, &str)]) -> Self {
+        let clock = Clock::manual("2026-01-01T00:00:00Z".parse().unwrap());
+        let environment = Environment::of(variables);
+        Self::open(Volume::new(), clock, environment, Some(resolver)).await
     }
 
     /// The same with a clock that goes: for what waits on real sockets.
     pub async fn start_live(variables: &[(&str, &str)]) -> Self {
-        Self::open(Volume::new(), Clock::system(), Environment::of(variables)).await
+        Self::open(
+            Volume::new(),
+            Clock::system(),
+            Environment::of(variables),
+            None,
+        )
+        .await
     }
 
     /// Stops it cleanly and starts it again, at the same time.
@@ -61,16 +75,22 @@ impl TestEngine {
             app,
             phase,
             environment,
+            resolver,
         } = self;
         drop(phase);
         app.assets.finish().await;
         app.assets.audit.drain().await;
         app.store.hand_over(&clock).await.unwrap();
         drop(app);
-        Self::open(volume, clock, environment).await
+        Self::open(volume, clock, environment, resolver).await
     }
 
-    async fn open(volume: Volume, clock: Clock, environment: Environment) -> Self {
+    async fn open(
+        volume: Volume,
+        clock: Clock,
+        environment: Environment,
+        resolver: Option<Arc<dyn Resolve>>,
+    ) -> Self {
         let vault = Vault::new(
             &Ring::load(RingConfig::Single(key(1))).unwrap(),
             clock.clone(),
@@ -94,7 +114,10 @@ impl TestEngine {
             store: store.clone(),
             vault: vault.clone(),
             clock: clock.clone(),
-            egress: Egress::new(&connectors).unwrap(),
+            egress: match resolver.clone() {
+                Some(resolver) => Egress::resolved_by(&connectors, resolver).unwrap(),
+                None => Egress::new(&connectors).unwrap(),
+            },
             catalog: Arc::new(LiveCatalog::load(&connectors)),
             metrics: metrics.clone(),
             audit: Audit::start(&store, clock.clone(), metrics.clone()),
@@ -119,6 +142,7 @@ impl TestEngine {
             app,
             phase,
             environment,
+            resolver,
         }
     }
 

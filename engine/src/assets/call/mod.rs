@@ -169,7 +169,7 @@ fn late(connection: &Connection, limit: Duration) -> AssetError {
         alias: connection.alias.to_string(),
         reason: FailureReason::Timeout,
         retry_after: None,
-        problem: format!("the call since longer than {} s", limit.as_secs()),
+        problem: format!("the call took longer than {} s", limit.as_secs()),
     }
 }
 

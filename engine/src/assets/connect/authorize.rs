@@ -87,10 +87,8 @@ pub(in crate::assets) async fn prepare(
     had: Option<&Scopes>,
 ) -> Result<Prepared, AssetError> {
     let redirect_uri = oauth::callback_url(&directory.config);
-    let oauth_failed = |error: OauthError| AssetError::OauthFailed {
-        server: entry.name.to_string(),
-        why: error.to_string(),
-    };
+    let oauth_failed =
+        |error: OauthError| AssetError::oauth_failed(&entry.name, &error, error.to_string());
     let Some(server) = entry.endpoint.url() else {
         return Err(oauth_failed(OauthError::Unusable(
             "a child process has no authorization server".to_owned(),

@@ -33,10 +33,8 @@ pub(super) async fn choose(
 
 /// Whatever the provider has against the client, the callback URL is what a person will need.
 fn failed(entry: &Entry, error: &OauthError, redirect_uri: &Url) -> AssetError {
-    AssetError::OauthFailed {
-        server: entry.name.to_string(),
-        why: format!("{error} (the callback URL is {redirect_uri})"),
-    }
+    let why = format!("{error} (the callback URL is {redirect_uri})");
+    AssetError::oauth_failed(&entry.name, error, why)
 }
 
 /// The engine's own registration, made once for each issuer and redirect URI and again when it has ended.

@@ -7,7 +7,6 @@ use tokio::sync::watch;
 
 use super::attempt;
 use crate::assets::{AssetError, Connection, Directory, FailureReason};
-use crate::egress::FetchError;
 use crate::oauth::OauthError;
 
 /// How a refresh ended, or where it stands.
@@ -186,22 +185,10 @@ impl Outcome {
 
 impl From<&OauthError> for Failure {
     fn from(error: &OauthError) -> Self {
-        let (reason, asked) = match error {
-            OauthError::Fetch(FetchError::Timeout { .. }) => (FailureReason::Timeout, None),
-            OauthError::Fetch(_) => (FailureReason::Unreachable, None),
-            OauthError::Unwell {
-                status: 429,
-                retry_after,
-            } => (FailureReason::RateLimited, *retry_after),
-            OauthError::Unwell { retry_after, .. } => (FailureReason::Unreachable, *retry_after),
-            OauthError::Refused { .. } | OauthError::Unusable(_) | OauthError::Malformed(_) => {
-                (FailureReason::Protocol, None)
-            }
-        };
         Self {
-            reason,
+            reason: error.into(),
             problem: error.to_string(),
-            asked: asked.map(Duration::from_secs),
+            asked: error.retry_after(),
         }
     }
 }

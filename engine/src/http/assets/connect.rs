@@ -76,7 +76,7 @@ pub struct ConnectAnswer {
         (status = 413, description = "`REQUEST_TOO_LARGE`", body = ErrorBody),
         (status = 415, description = "`UNSUPPORTED_MEDIA_TYPE`", body = ErrorBody),
         (status = 422, description = "`INVALID_REQUEST` names the field; `MCP_CREDENTIAL_REJECTED`: the server refused the credential.", body = ErrorBody),
-        (status = 502, description = "`MCP_CONNECTION_FAILED` or `OAUTH_FAILED`", body = ErrorBody),
+        (status = 502, description = "`MCP_CONNECTION_FAILED` or `OAUTH_FAILED`, with `details.reason` and `details.retry_after`", body = ErrorBody),
         (status = 503, description = "`SERVER_UNAVAILABLE` or `STORAGE_FAILED`", body = ErrorBody),
     ),
 )]

@@ -1,6 +1,7 @@
 //! What a server is started with.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -90,6 +91,8 @@ impl Builder {
             mcp: Mutex::new(Mcp::default()),
             plans: Mutex::default(),
             counts: Mutex::default(),
+            dawdling: AtomicUsize::default(),
+            connections: AtomicUsize::default(),
         });
         let mut listeners = BTreeMap::new();
         for part in Part::ALL {

@@ -124,6 +124,14 @@ impl Fault {
         }
     }
 
+    /// Does it keep the client waiting?
+    pub(super) fn dawdles(self) -> bool {
+        matches!(
+            self,
+            Self::Hang | Self::Trickle(_) | Self::Latency(_) | Self::EndlessSse
+        )
+    }
+
     /// Does the server do what it was asked for before it fails?
     pub fn takes_effect(self) -> bool {
         let turned_away = matches!(

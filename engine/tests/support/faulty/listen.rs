@@ -12,7 +12,7 @@ use tokio_rustls::TlsAcceptor;
 use super::fault::Door;
 use super::operation::{Operation, Part};
 use super::play::play;
-use super::state::State;
+use super::state::{Counted, State};
 use super::wire::Wire;
 
 /// One listener, on a port that stays its own.
@@ -110,6 +110,7 @@ fn meet(
 }
 
 async fn converse(stream: TcpStream, tls: TlsAcceptor, part: Part, state: Arc<State>) {
+    let _one = Counted::new(&state.connections);
     stream.set_nodelay(true).unwrap();
     let Ok(stream) = tls.accept(stream).await else {
         return;
@@ -121,6 +122,7 @@ async fn converse(stream: TcpStream, tls: TlsAcceptor, part: Part, state: Arc<St
             None => state.answer(part, operation, &request),
             Some(fault) => {
                 let spoiled = state.spoil(fault, part, operation, &request);
+                let _late = fault.dawdles().then(|| Counted::new(&state.dawdling));
                 match play(fault, spoiled, wire).await {
                     ControlFlow::Continue(back) => wire = back,
                     ControlFlow::Break(()) => return,

@@ -35,6 +35,7 @@ mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tokio::sync::Mutex as AsyncMutex;
 use url::Url;
@@ -138,6 +139,16 @@ impl Faulty {
     pub fn count(&self, operation: Operation) -> usize {
         let counts = self.state.counts.lock().unwrap();
         counts.get(&operation).copied().unwrap_or_default()
+    }
+
+    /// Is an answer late on purpose now? Then a test may move tokio's time on instead of waiting.
+    pub fn dawdles(&self) -> bool {
+        self.state.dawdling.load(Ordering::SeqCst) > 0
+    }
+
+    /// Connections that stand now.
+    pub fn connections(&self) -> usize {
+        self.state.connections.load(Ordering::SeqCst)
     }
 
     /// What the tool `write` was called with, in order.

@@ -12,7 +12,7 @@ use super::operation::Operation;
 use super::wire::{Answer, Wire};
 
 /// How often an endless stream says something.
-const CHATTER: Duration = Duration::from_millis(10);
+const CHATTER: Duration = Duration::from_millis(100);
 
 /// What a fault needs to know of the request that it spoils.
 pub(super) struct Spoiled {
@@ -53,7 +53,11 @@ pub(super) async fn play(fault: Fault, it: Spoiled, mut wire: Wire) -> ControlFl
             return ControlFlow::Break(());
         }
         Fault::EndlessSse => chatter(&mut wire).await,
-        Fault::HugeEvent => huge(&mut wire).await,
+        Fault::HugeEvent => {
+            let _ = huge(&mut wire).await;
+            wire.close().await;
+            return ControlFlow::Break(());
+        }
         Fault::WrongContentLength => {
             let more = it.right.body.len() + 10;
             let _ = wire.write(it.right.head(more)).await;
@@ -90,7 +94,7 @@ fn spoiled(fault: Fault, it: &Spoiled) -> Answer {
             let other = json!({"jsonrpc": "2.0", "id": "somebody-else", "result": right["result"]});
             Answer::json(200, &other)
         }
-        Fault::DuplicateAnswer => Answer::events(&[right.clone(), right]),
+        Fault::DuplicateAnswer => it.right.events(&[right.clone(), right]),
         Fault::Unauthorized { challenge } => {
             let answer = Answer::empty(401);
             if challenge {
@@ -153,6 +157,5 @@ async fn huge(wire: &mut Wire) -> std::io::Result<()> {
     for _ in 0..HUGE / piece.len() {
         wire.write(&piece).await?;
     }
-    wire.write("\n\n").await?;
-    Err(std::io::ErrorKind::ConnectionAborted.into()) // the stream ends with its connection
+    wire.write("\n\n").await
 }

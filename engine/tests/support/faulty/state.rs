@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::json;
 use tokio_rustls::TlsAcceptor;
@@ -22,6 +23,26 @@ pub(super) struct State {
     pub(super) mcp: Mutex<Mcp>,
     pub(super) plans: Mutex<BTreeMap<Operation, Plan>>,
     pub(super) counts: Mutex<BTreeMap<Operation, usize>>,
+    /// Answers that are late on purpose now.
+    pub(super) dawdling: AtomicUsize,
+    /// Connections that stand.
+    pub(super) connections: AtomicUsize,
+}
+
+/// Counts one as long as it lives.
+pub(super) struct Counted<'a>(&'a AtomicUsize);
+
+impl<'a> Counted<'a> {
+    pub(super) fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(count)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 /// One for each way to be believed or not.
@@ -143,13 +164,7 @@ impl State {
             return answer;
         }
         let message = serde_json::from_slice(&answer.body).unwrap();
-        let mut events = Answer::events(&[message]);
-        let session = answer
-            .headers
-            .into_iter()
-            .filter(|(name, _)| *name == "mcp-session-id");
-        events.headers.extend(session);
-        events
+        answer.events(&[message])
     }
 }
 

@@ -69,9 +69,14 @@ impl Answer {
         answer
     }
 
-    /// Each message an event of its own.
-    pub(super) fn events(messages: &[Value]) -> Self {
+    /// Each message an event of its own, in place of this answer.
+    pub(super) fn events(&self, messages: &[Value]) -> Self {
         let mut answer = Self::empty(200).with("content-type", "text/event-stream");
+        let session = self
+            .headers
+            .iter()
+            .filter(|(name, _)| *name == "mcp-session-id");
+        answer.headers.extend(session.cloned());
         let event = |message: &Value| format!("event: message\ndata: {message}\n\n");
         answer.body = messages.iter().map(event).collect::<String>().into_bytes();
         answer
