@@ -13,4 +13,5 @@ mod refreshing;
 mod refused;
 mod sealing;
 mod secrets;
+mod steps;
 mod world;
