@@ -6,6 +6,7 @@
 pub mod hex;
 pub mod key;
 pub mod layout;
+pub mod names;
 pub mod quantity;
 pub mod refusal;
 
@@ -17,8 +18,6 @@ pub mod crd;
 pub mod engine_class;
 #[cfg(feature = "kinds")]
 pub mod labels;
-#[cfg(feature = "kinds")]
-pub mod names;
 #[cfg(feature = "kinds")]
 mod rules;
 #[cfg(feature = "kinds")]

@@ -4,6 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use userengine_api::key::Kid;
+use userengine_api::names::INITIAL;
+
+/// What the id of a rotation because of a key's age begins with; the key's id follows.
+pub(crate) const AUTOMATIC: &str = "age-";
 
 /// One request: all of it is consumed together, once.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -42,6 +46,16 @@ impl RotationId {
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The id of a rotation because of a key's age. No request may have such a one.
+    pub fn is_automatic(&self) -> bool {
+        self.0.starts_with(AUTOMATIC)
+    }
+
+    /// No request may have it: it names the first key, or a rotation because of a key's age.
+    pub fn is_reserved(&self) -> bool {
+        self.0 == INITIAL || self.is_automatic()
     }
 }
 

@@ -22,7 +22,7 @@ pub struct Progress {
 }
 
 /// A part of the Job's work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
     /// Opening the brain, and recovering it if the engine did not hand it over.
@@ -93,7 +93,7 @@ pub struct Refused {
 }
 
 /// Shows that a brain is sealed with one key, as found by a process that had no other.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Certificate {
     /// Version of this form: 1.

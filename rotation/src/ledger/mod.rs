@@ -1,5 +1,9 @@
 //! What is durable on the claim: the keys of a brain, the rotation that is open, and the requests that were consumed.
 
+#[cfg(test)]
+mod tests;
+mod text;
+
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
@@ -8,6 +12,9 @@ use userengine_api::hex::hex;
 use userengine_api::key::Kid;
 
 use crate::request::{Mode, RotationId, RowName};
+use crate::verdict::{Certificate, Step};
+
+pub use text::{LedgerError, Texts};
 
 /// All of it. Changed as a whole, in one write that names the version it was read in.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -34,7 +41,8 @@ pub struct Key {
 }
 
 /// What a key is good for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum KeyState {
     /// In the ring; new values are sealed with it, as far as the operator knows (the brain decides).
     Active,
@@ -45,8 +53,25 @@ pub enum KeyState {
         /// When it left the ring.
         since: i64,
     },
+    /// As withheld, and somebody else may have it: it is destroyed without the wait, as soon as nothing needs it.
+    Compromised {
+        /// When it left the ring.
+        since: i64,
+    },
     /// Its Secret is being destroyed: there is no way back.
     Destroying,
+}
+
+impl KeyState {
+    /// The engine holds such a key.
+    pub fn in_ring(self) -> bool {
+        matches!(self, Self::Active | Self::Staged)
+    }
+
+    /// It left the ring, and can still be gone back to.
+    pub fn is_retired(self) -> bool {
+        matches!(self, Self::Withheld { .. } | Self::Compromised { .. })
+    }
 }
 
 /// First 10 hex digits of the SHA-256 of an id.
@@ -97,17 +122,40 @@ impl Ledger {
         self.keys.iter().find(|key| key.state == KeyState::Active)
     }
 
+    /// The key of this id.
+    pub fn key(&self, kid: &Kid) -> Option<&Key> {
+        self.keys.iter().find(|key| key.kid == *kid)
+    }
+
+    /// The target of the open rotation, once it is recorded.
+    pub fn target(&self) -> Option<&Key> {
+        let open = self.open.as_ref()?;
+        self.keys.iter().find(|key| key.suffix == open.suffix)
+    }
+
+    /// The keys that may seal values while the open rotation begins: what its Job is told to start from.
+    pub fn from(&self) -> Vec<Kid> {
+        let target = self.open.as_ref().map(|open| &open.suffix);
+        self.ring()
+            .filter(|key| Some(&key.suffix) != target)
+            .map(|key| key.kid.clone())
+            .collect()
+    }
+
+    /// This id is over, or was satisfied by the brain's birth.
+    pub fn has_consumed(&self, id: &RotationId) -> bool {
+        self.consumed.contains(&IdHash::of(id))
+    }
+
     /// The keys that the engine holds.
     pub fn ring(&self) -> impl Iterator<Item = &Key> {
-        self.keys
-            .iter()
-            .filter(|key| matches!(key.state, KeyState::Active | KeyState::Staged))
+        self.keys.iter().filter(|key| key.state.in_ring())
     }
 }
 
 /// The rotation that is open. The request itself may have gone from the spec: what matters is here.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Open {
     /// Its id.
     pub id: RotationId,
@@ -115,8 +163,10 @@ pub struct Open {
     pub mode: Mode,
     /// The end of the name of the Secret with the target key.
     pub suffix: String,
-    /// Back to a key that is known already: nothing is minted.
-    pub rollback: bool,
+    /// What the target was when the rotation was opened: a rotation that changes nothing leaves it as that. `None`:
+    /// a new key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub was: Option<KeyState>,
     /// Rows to set aside.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub set_aside: Vec<RowName>,
@@ -128,8 +178,24 @@ pub struct Open {
     pub started: i64,
     /// Unix seconds: when the phase or the attempt began, or the last progress was seen.
     pub since: i64,
-    /// Sealed values dealt with when progress was last seen.
+    /// How far the attempt was when its progress was last written down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reached: Option<Reached>,
+    /// An attempt may have written, or may still write, without having said so: its pod vanished, or its time was up.
     #[serde(default)]
+    pub doubt: bool,
+    /// While clearing: why there is no further attempt. `None`: there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ending: Option<String>,
+}
+
+/// A place in the Job's work. Later places are greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reached {
+    /// Which part.
+    pub step: Step,
+    /// Sealed values dealt with in it.
     pub done: u64,
 }
 
@@ -142,22 +208,35 @@ pub enum Phase {
     Quiescing,
     /// The Job runs: over with its verdict.
     Running,
-    /// The Job goes, so that another attempt or the engine can come: over when no pod mounts the claim.
+    /// The Job goes, so that another attempt or the engine can come: over when no pod of it is left.
     Clearing,
 }
 
 /// How the last rotation ended.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Last {
     /// Its id.
     pub id: RotationId,
     /// How.
     pub outcome: Outcome,
+    /// Unix seconds: when it was opened.
+    pub started: i64,
     /// Unix seconds.
     pub ended: i64,
-    /// Was it a rotation because of age?
-    pub by_age: bool,
+    /// Why, in words, if it did not end well.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub why: String,
+    /// The proof, if it ended well: it outlives the Job's pod here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Box<Certificate>>,
+}
+
+impl Last {
+    /// It was a rotation because of the key's age.
+    pub fn by_age(&self) -> bool {
+        self.id.is_automatic()
+    }
 }
 
 /// How a rotation ended.
@@ -165,8 +244,10 @@ pub struct Last {
 pub enum Outcome {
     /// With a certificate.
     Certified,
-    /// The Job refused: nothing was written.
+    /// It could not be done, and was never opened.
+    Rejected,
+    /// The key or the Job refused. The ring is what it was, unless an earlier attempt may have written.
     Refused,
-    /// Deadlines passed or attempts ran out; the ring keeps both keys.
+    /// Deadlines passed or attempts ran out. The ring keeps both keys if any value may be sealed with the new one.
     Failed,
 }

@@ -1,0 +1,159 @@
+//! When a key is due because of its age.
+
+use sha2::{Digest, Sha256};
+use userengine_api::key::Kid;
+
+use crate::ledger::{Last, Ledger, Outcome};
+use crate::request::{AUTOMATIC, Mode, Request, RotationId};
+
+/// Seconds between a rotation because of age that came to nothing, and the next.
+pub const REST_SECONDS: i64 = 86_400;
+/// Which part of the maximum age a fleet is spread over: a tenth, before the age is reached.
+const SPREAD: i64 = 10;
+
+/// The age of a brain's active key.
+#[derive(Debug, Clone, Copy)]
+pub struct Age<'a> {
+    /// The id that the brain carries.
+    pub database_id: &'a str,
+    /// Unix seconds of when the active key's Secret was created.
+    pub created: i64,
+    /// Seconds after which it should be replaced.
+    pub max_age: i64,
+}
+
+impl Age<'_> {
+    /// Unix seconds from which on the rotation is due. Brains of one age are spread, each always by the same part.
+    pub fn due_at(&self, last: Option<&Last>) -> i64 {
+        let came_to_nothing = |last: &&Last| last.by_age() && last.outcome != Outcome::Certified;
+        match last.filter(came_to_nothing) {
+            Some(last) => last.ended.saturating_add(REST_SECONDS),
+            None => self
+                .created
+                .saturating_add(self.max_age)
+                .saturating_sub(self.spread()),
+        }
+    }
+
+    /// The rotation, if it is due. While one is open, none is.
+    pub fn due(&self, ledger: &Ledger, now: i64) -> Option<Request> {
+        let is_due = ledger.open.is_none() && self.due_at(ledger.last.as_ref()) <= now;
+        let from = ledger.active().filter(|_| is_due)?;
+        Some(Request {
+            id: next_id(ledger, &from.kid)?,
+            mode: Mode::Normal,
+            rollback_to: None,
+            set_aside: Vec::new(),
+        })
+    }
+
+    fn spread(&self) -> i64 {
+        let digest = Sha256::digest(self.database_id);
+        let part = digest
+            .iter()
+            .take(2)
+            .fold(0, |sum, byte| sum * 256 + i64::from(*byte));
+        // Of u16::MAX + 1 parts; in 128 bits, since a maximum age may be any number of seconds.
+        let spread = i128::from(self.max_age / SPREAD) * i128::from(part) / 65_536;
+        i64::try_from(spread).unwrap_or_default()
+    }
+}
+
+/// `age-<kid>`; after one that came to nothing `age-<kid>-2` and so on, since an id is over once it ended.
+fn next_id(ledger: &Ledger, from: &Kid) -> Option<RotationId> {
+    let first = std::iter::once(format!("{AUTOMATIC}{from}"));
+    let others = (2..).map(|n: u64| format!("{AUTOMATIC}{from}-{n}"));
+    first
+        .chain(others)
+        .filter_map(|text| RotationId::try_from(text).ok())
+        .find(|id| !ledger.has_consumed(id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: i64 = 86_400;
+
+    fn ledger() -> Ledger {
+        Ledger::born("a".repeat(16).parse().unwrap(), "a".repeat(10))
+    }
+
+    fn age(database_id: &str) -> Age<'_> {
+        Age {
+            database_id,
+            created: 1_000 * DAY,
+            max_age: 90 * DAY,
+        }
+    }
+
+    fn ended(id: &str, outcome: Outcome) -> Last {
+        Last {
+            id: id.to_owned().try_into().unwrap(),
+            outcome,
+            started: 0,
+            ended: 2_000 * DAY,
+            why: String::new(),
+            certificate: None,
+        }
+    }
+
+    #[test]
+    fn a_key_is_due_within_the_last_tenth_of_its_age_and_never_later() {
+        let dues: Vec<_> = (0..500)
+            .map(|n| age(&format!("db-{n}")).due_at(None))
+            .collect();
+        let (first, last) = (*dues.iter().min().unwrap(), *dues.iter().max().unwrap());
+        assert!(first >= 1_081 * DAY && last <= 1_090 * DAY);
+        assert!(last - first > 8 * DAY, "a fleet of one age is spread");
+    }
+
+    #[test]
+    fn the_same_brain_is_always_due_at_the_same_time() {
+        assert_eq!(age("db").due_at(None), age("db").due_at(None));
+        assert_ne!(age("db").due_at(None), age("db-2").due_at(None));
+    }
+
+    #[test]
+    fn names_the_rotation_after_the_key_that_it_replaces() {
+        let due_at = age("db").due_at(None);
+        assert_eq!(age("db").due(&ledger(), due_at - 1), None);
+        let due = age("db").due(&ledger(), due_at).unwrap();
+        assert_eq!(due.id.as_str(), "age-aaaaaaaaaaaaaaaa");
+        assert!(due.id.is_automatic() && due.mode == Mode::Normal);
+    }
+
+    #[test]
+    fn after_one_that_came_to_nothing_rests_a_day_and_takes_a_new_id() {
+        let mut ledger = ledger();
+        for outcome in [Outcome::Refused, Outcome::Failed] {
+            let last = ended("age-aaaaaaaaaaaaaaaa", outcome);
+            ledger.consumed.insert(crate::ledger::IdHash::of(&last.id));
+            ledger.last = Some(last);
+            assert_eq!(age("db").due(&ledger, 2_001 * DAY - 1), None);
+            let next = age("db").due(&ledger, 2_001 * DAY).unwrap();
+            assert_eq!(next.id.as_str(), "age-aaaaaaaaaaaaaaaa-2");
+        }
+    }
+
+    #[test]
+    fn what_came_of_other_rotations_changes_nothing() {
+        let due_at = age("db").due_at(None);
+        for last in [
+            ended("r-1", Outcome::Failed),
+            ended("age-bbbbbbbbbbbbbbbb", Outcome::Certified),
+        ] {
+            assert_eq!(age("db").due_at(Some(&last)), due_at);
+        }
+    }
+
+    #[test]
+    fn the_longest_age_is_never_reached() {
+        let age = Age {
+            database_id: "db",
+            created: 5,
+            max_age: i64::MAX,
+        };
+        assert!(age.due_at(None) > i64::MAX / 10 * 8);
+    }
+}
