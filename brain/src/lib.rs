@@ -6,5 +6,6 @@ pub mod clock;
 pub mod domain;
 pub mod failpoint;
 pub mod ring;
+pub mod rotation;
 pub mod store;
 pub mod vault;

@@ -80,6 +80,11 @@ impl EncryptionKey {
         Zeroizing::new(URL_SAFE.encode(self.0))
     }
 
+    /// The bytes, for keys that are derived from this one.
+    pub fn bytes(&self) -> &[u8; KEY_BYTES] {
+        &self.0
+    }
+
     /// The key's id: the first 16 hex digits of HMAC-SHA256 of a fixed label under the key.
     /// It names the key without telling anything of it.
     pub fn kid(&self) -> Kid {

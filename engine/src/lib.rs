@@ -13,6 +13,7 @@ pub mod config;
 pub mod egress;
 pub mod http;
 pub mod internal;
+pub mod job;
 pub mod listen;
 pub mod mcp;
 pub mod metrics;

@@ -35,7 +35,8 @@ impl Listeners {
     }
 }
 
-async fn bind(variable: &str, address: SocketAddr) -> Result<TcpListener, Refusal> {
+/// Takes one address.
+pub async fn bind(variable: &str, address: SocketAddr) -> Result<TcpListener, Refusal> {
     TcpListener::bind(address).await.map_err(|error| {
         Refusal::new(
             RefusalReason::ConfigInvalid,

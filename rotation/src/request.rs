@@ -97,6 +97,14 @@ pub struct RowName {
 pub struct RowNameError;
 
 impl RowName {
+    /// The row with this id in this table.
+    pub fn new(table: impl Into<String>, row: impl Into<String>) -> Self {
+        Self {
+            table: table.into(),
+            row: row.into(),
+        }
+    }
+
     /// The table.
     pub fn table(&self) -> &str {
         &self.table

@@ -1,6 +1,7 @@
 //! Why the brain is not open, or does not answer.
 
 use std::error::Error;
+use std::io;
 
 use userengine_api::key::Kid;
 use userengine_api::refusal::{Refusal, RefusalReason};
@@ -76,6 +77,19 @@ impl OpenError {
     }
 }
 
+/// A full volume and one that is read-only have cures of their own.
+fn storage_reason(source: &(dyn Error + 'static)) -> RefusalReason {
+    let sqlite = source.downcast_ref::<sqlx::Error>().and_then(primary_code);
+    let system = source.downcast_ref::<io::Error>().map(io::Error::kind);
+    match (sqlite, system) {
+        (Some(8), _) | (_, Some(io::ErrorKind::ReadOnlyFilesystem)) => {
+            RefusalReason::StorageReadOnly
+        }
+        (Some(13), _) | (_, Some(io::ErrorKind::StorageFull)) => RefusalReason::StorageFull,
+        _ => RefusalReason::StorageFailed,
+    }
+}
+
 fn primary_code(error: &sqlx::Error) -> Option<u32> {
     let code: u32 = error.as_database_error()?.code()?.parse().ok()?;
     Some(code & 0xff)
@@ -90,7 +104,7 @@ impl From<OpenError> for Refusal {
             OpenError::Corrupt(_) => RefusalReason::BrainCorrupt,
             OpenError::TooNew { .. } => RefusalReason::MigrationRequired,
             OpenError::KeyNotHeld(_) | OpenError::Canary { .. } => RefusalReason::KeyForeign,
-            OpenError::Storage { .. } => RefusalReason::StorageFailed,
+            OpenError::Storage { ref source, .. } => storage_reason(source.as_ref()),
         };
         Self::new(reason, error.to_string())
     }
@@ -124,6 +138,17 @@ pub enum StoreError {
 impl StoreError {
     pub(super) fn sqlite(step: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
         move |source| Self::Sqlite { step, source }
+    }
+
+    /// Why the volume did not take or give what was asked.
+    pub fn storage_reason(&self) -> RefusalReason {
+        match self {
+            Self::Sqlite { source, .. } => match primary_code(source) {
+                Some(11) => RefusalReason::BrainCorrupt,
+                _ => storage_reason(source),
+            },
+            _ => RefusalReason::StorageFailed,
+        }
     }
 
     /// Is it the volume that fails, so that the same may work later? In words for people.

@@ -2,19 +2,35 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use sqlx::SqliteConnection;
 use userengine_api::key::Kid;
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, rotation};
 use crate::vault::SealedColumn;
+
+/// Sealed values by the key they are sealed with.
+pub type KeyCounts = BTreeMap<Kid, u64>;
 
 /// What the brain says of its keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyReport {
     /// The key that seals.
     pub write_kid: Kid,
-    /// Sealed values by the key they are sealed with, over all sealed columns.
-    pub rows_by_kid: BTreeMap<Kid, u64>,
+    /// Sealed values by key, over all sealed columns and the quarantine: a key is needed as long as it has one.
+    pub rows_by_kid: KeyCounts,
+    /// When everything last opened with one key alone.
+    pub last_verify: Option<LastVerify>,
+}
+
+/// A check that opened everything with one key alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastVerify {
+    /// The key.
+    pub kid: Kid,
+    /// When.
+    pub at: Timestamp,
 }
 
 const NOT_A_KID: StoreError = StoreError::Inconsistent("a key id is not 16 hex digits");
@@ -30,9 +46,7 @@ pub(super) async fn write_kid(brain: &mut SqliteConnection) -> Result<Kid, Store
 }
 
 /// Counts the sealed values of every column in the registry. A table that an older brain lacks counts none.
-pub(super) async fn rows_by_kid(
-    brain: &mut SqliteConnection,
-) -> Result<BTreeMap<Kid, u64>, StoreError> {
+pub(super) async fn rows_by_kid(brain: &mut SqliteConnection) -> Result<KeyCounts, StoreError> {
     let mut total = BTreeMap::new();
     for column in SealedColumn::ALL {
         if !has_table(brain, column.table()).await? {
@@ -47,6 +61,21 @@ pub(super) async fn rows_by_kid(
         }
     }
     Ok(total)
+}
+
+/// Counts what is in quarantine.
+pub(super) async fn quarantined(brain: &mut SqliteConnection) -> Result<KeyCounts, StoreError> {
+    if !has_table(brain, "quarantine").await? {
+        return Ok(BTreeMap::new());
+    }
+    let rows = sqlx::query!(r#"SELECT kid, COUNT(*) AS "rows!: i64" FROM quarantine GROUP BY kid"#)
+        .fetch_all(brain)
+        .await
+        .map_err(StoreError::sqlite("count the quarantine"))?;
+    let count = |rows: i64| u64::try_from(rows).unwrap_or_default();
+    rows.into_iter()
+        .map(|row| Ok((row.kid.parse().map_err(|_| NOT_A_KID)?, count(row.rows))))
+        .collect()
 }
 
 /// One checked query a column.
@@ -88,7 +117,10 @@ async fn rows_of(
     }
 }
 
-async fn has_table(brain: &mut SqliteConnection, name: &str) -> Result<bool, StoreError> {
+pub(super) async fn has_table(
+    brain: &mut SqliteConnection,
+    name: &str,
+) -> Result<bool, StoreError> {
     let tables: i64 =
         sqlx::query_scalar("SELECT COUNT(*) FROM sqlite_schema WHERE type = 'table' AND name = ?")
             .bind(name)
@@ -113,10 +145,14 @@ impl Store {
             .await
             .map_err(StoreError::sqlite("begin to read"))?;
         let write_kid = write_kid(&mut snapshot).await?;
-        let rows_by_kid = rows_by_kid(&mut snapshot).await?;
+        let mut rows_by_kid = rows_by_kid(&mut snapshot).await?;
+        for (kid, rows) in quarantined(&mut snapshot).await? {
+            *rows_by_kid.entry(kid).or_default() += rows;
+        }
         Ok(KeyReport {
             write_kid,
             rows_by_kid,
+            last_verify: rotation::last_verify(&mut snapshot).await?,
         })
     }
 }

@@ -104,7 +104,7 @@ fn may_create(mode: BrainMode, found: Found, vault: &Vault) -> Result<&Kid, Open
 const SMALL: u64 = 16 * 1024 * 1024;
 
 /// Looks into the brain without leaving a trace on the volume.
-async fn examine_untouched(
+pub(super) async fn examine_untouched(
     brain: &Path,
     found: Found,
     expected: Expected<'_>,

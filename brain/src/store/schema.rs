@@ -50,10 +50,10 @@ mod tests {
     async fn the_registry_of_sealed_columns_is_complete() {
         let mut brain = SqliteConnection::connect("sqlite::memory:").await.unwrap();
         migrate(&mut brain).await.unwrap();
-        // Whatever is sealed has its kid beside it.
+        // Whatever is sealed has its kid beside it. What is in quarantine opens with no key, and stays as it is.
         let tables: Vec<String> = sqlx::query_scalar(
             "SELECT t.name FROM sqlite_schema t, pragma_table_info(t.name) c
-             WHERE t.type = 'table' AND c.name = 'kid' ORDER BY t.name",
+             WHERE t.type = 'table' AND c.name = 'kid' AND t.name <> 'quarantine' ORDER BY t.name",
         )
         .fetch_all(&mut brain)
         .await

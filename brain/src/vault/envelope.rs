@@ -1,9 +1,11 @@
 //! The plaintext inside a token: the value with its place.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize};
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer, Serialize};
 use zeroize::Zeroizing;
 
 use super::{Place, SealError, UnsealError};
@@ -20,6 +22,36 @@ struct Read<'a> {
     #[serde(borrow)]
     r#for: Cow<'a, str>,
     v: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Framed<'a> {
+    #[serde(borrow)]
+    r#for: Cow<'a, str>,
+    #[serde(rename = "v")]
+    _value: Text,
+}
+
+/// A text that is there and that nobody wants.
+struct Text;
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Unread;
+        impl Visitor<'_> for Unread {
+            type Value = Text;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text")
+            }
+
+            fn visit_str<E>(self, _: &str) -> Result<Text, E> {
+                Ok(Text)
+            }
+        }
+        deserializer.deserialize_str(Unread)
+    }
 }
 
 /// JSON escapes a byte as six at most. The buffer never grows, so no copy of the value is left behind.
@@ -49,6 +81,18 @@ pub(super) fn read(plaintext: &[u8], place: &Place) -> Result<SecretString, Unse
     let expected = place.to_string();
     if envelope.r#for == expected {
         Ok(value)
+    } else {
+        Err(UnsealError::WrongPlace { expected })
+    }
+}
+
+/// The same checks as [`read`], for those who do not want the value.
+pub(super) fn check(plaintext: &[u8], place: &Place) -> Result<(), UnsealError> {
+    let envelope: Framed<'_> =
+        serde_json::from_slice(plaintext).map_err(|_| UnsealError::NotAnEnvelope)?;
+    let expected = place.to_string();
+    if envelope.r#for == expected {
+        Ok(())
     } else {
         Err(UnsealError::WrongPlace { expected })
     }

@@ -16,6 +16,20 @@ pub enum SealError {
     Cipher,
 }
 
+/// Why a value was not sealed anew. It stays as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum ResealError {
+    /// It did not open with the key it is sealed with.
+    #[error(transparent)]
+    Unseal(#[from] UnsealError),
+    /// The new key did not seal it.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// What was sealed opened to something else: the machine is not to be trusted.
+    #[error("failed to seal anew: what was just sealed with the key {0} opened to something else")]
+    Differs(Kid),
+}
+
 /// Why a value was not opened. The variants ask for different cures, so nothing may mix them up.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UnsealError {

@@ -4,9 +4,11 @@
 //! beside it. Fernet binds nothing but the bytes, so the plaintext inside names its own place,
 //! `{"for": "<table>.<column>/<row id>", "v": …}`: a token copied to another row does not open there.
 
+mod derived;
 mod envelope;
 mod error;
 mod place;
+mod reseal;
 mod token;
 
 use std::collections::BTreeMap;
@@ -17,7 +19,8 @@ use secrecy::SecretString;
 use userengine_api::key::{EncryptionKey, Kid};
 use zeroize::Zeroizing;
 
-pub use error::{SealError, UnsealError};
+pub use derived::{Authenticator, Purpose, Tag};
+pub use error::{ResealError, SealError, UnsealError};
 pub use place::{Place, SealedColumn};
 pub use token::Token;
 
@@ -35,8 +38,14 @@ pub struct Sealed {
 
 /// The ring, ready for use.
 pub struct Vault {
-    keys: BTreeMap<Kid, Fernet>,
+    keys: BTreeMap<Kid, Held>,
     clock: Clock,
+}
+
+/// One key of the ring.
+struct Held {
+    cipher: Fernet,
+    key: EncryptionKey,
 }
 
 impl Vault {
@@ -45,7 +54,7 @@ impl Vault {
         Self {
             keys: ring
                 .iter()
-                .map(|(kid, key)| (kid.clone(), cipher(key)))
+                .map(|(kid, key)| (kid.clone(), Held::new(key)))
                 .collect(),
             clock,
         }
@@ -77,13 +86,9 @@ impl Vault {
         place: &Place,
         value: &SecretString,
     ) -> Result<Sealed, SealError> {
-        let cipher = self
-            .keys
-            .get(kid)
-            .ok_or_else(|| SealError::KeyNotHeld(kid.clone()))?;
+        let cipher = self.sealing(kid)?;
         let plaintext = envelope::write(place, value)?;
-        let now = u64::try_from(self.clock.now().as_second()).unwrap_or_default();
-        let token = Token::try_from(cipher.encrypt_at_time(&plaintext, now))
+        let token = Token::try_from(cipher.encrypt_at_time(&plaintext, self.now()))
             .map_err(|_| SealError::Cipher)?;
         Ok(Sealed {
             kid: kid.clone(),
@@ -93,16 +98,47 @@ impl Vault {
 
     /// Opens a value, with the key that its kid names and no other, at the place where it lies.
     pub fn open(&self, sealed: &Sealed, place: &Place) -> Result<SecretString, UnsealError> {
-        let cipher = self
+        envelope::read(&self.decrypt(sealed)?, place)
+    }
+
+    fn decrypt(&self, sealed: &Sealed) -> Result<Zeroizing<Vec<u8>>, UnsealError> {
+        let held = self
             .keys
             .get(&sealed.kid)
             .ok_or_else(|| UnsealError::KeyNotHeld(sealed.kid.clone()))?;
+        held.decrypt(sealed.token.as_str())
+            .ok_or_else(|| UnsealError::WrongKey(sealed.kid.clone()))
+    }
+
+    fn sealing(&self, kid: &Kid) -> Result<&Fernet, SealError> {
+        self.keys
+            .get(kid)
+            .map(|held| &held.cipher)
+            .ok_or_else(|| SealError::KeyNotHeld(kid.clone()))
+    }
+
+    /// Unix seconds.
+    fn now(&self) -> u64 {
+        u64::try_from(self.clock.now().as_second()).unwrap_or_default()
+    }
+}
+
+impl Held {
+    fn new(key: &EncryptionKey) -> Self {
+        let Some(cipher) = Fernet::new(&key.text()) else {
+            unreachable!("the canonical text of a key is a Fernet key")
+        };
+        Self {
+            cipher,
+            key: key.clone(),
+        }
+    }
+
+    fn decrypt(&self, token: &str) -> Option<Zeroizing<Vec<u8>>> {
         // The crate calls a token from the future and a token of another key by the same name. We have no use for
         // ages, so the clock is put out of the way: the largest time that it can add its 60 s of skew to.
-        let plaintext = cipher
-            .decrypt_at_time(sealed.token.as_str(), None, u64::MAX - 60)
-            .map_err(|_| UnsealError::WrongKey(sealed.kid.clone()))?;
-        envelope::read(&Zeroizing::new(plaintext), place)
+        let plaintext = self.cipher.decrypt_at_time(token, None, u64::MAX - 60);
+        plaintext.ok().map(Zeroizing::new)
     }
 }
 
@@ -110,13 +146,6 @@ impl fmt::Debug for Vault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Vault").field(&self.held()).finish()
     }
-}
-
-fn cipher(key: &EncryptionKey) -> Fernet {
-    let Some(cipher) = Fernet::new(&key.text()) else {
-        unreachable!("the canonical text of a key is a Fernet key")
-    };
-    cipher
 }
 
 #[cfg(test)]

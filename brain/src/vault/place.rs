@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Every sealed column of the schema. Rotation walks this list: a column that is missing here would be
 /// left behind under the old key, so a test compares it with the schema.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SealedColumn {
     /// The known text that shows whether a ring fits a brain.
     KeyCanary,
@@ -48,6 +48,21 @@ impl SealedColumn {
             Self::OauthFlowVerifier => "verifier",
             Self::PendingRevocation => "request",
         }
+    }
+
+    /// The column that names a row.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::KeyCanary => "kid",
+            Self::ConnectionCredentials => "ref_id",
+            Self::OauthClientSecret | Self::PendingRevocation => "id",
+            Self::OauthFlowVerifier => "state_hash",
+        }
+    }
+
+    /// `<table>.<column>`.
+    pub fn name(self) -> String {
+        format!("{}.{}", self.table(), self.column())
     }
 }
 

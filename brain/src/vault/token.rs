@@ -17,6 +17,11 @@ const VERSION: u8 = 0x80;
 pub struct Token(String);
 
 impl Token {
+    /// What a cipher just made.
+    pub(super) fn made(text: String) -> Self {
+        Self(text)
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -1,6 +1,7 @@
 //! The subcommands, one a file.
 
 mod catalog_schema;
+mod job;
 mod keygen;
 mod openapi;
 mod refusal;
@@ -12,6 +13,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use userengine_api::layout::TERMINATION_LOG;
+
+use crate::job::Work;
 
 /// The per-user engine: one brain, one ring of keys, one HTTP API.
 #[derive(Debug, Parser)]
@@ -33,6 +36,18 @@ pub enum Command {
     /// One callback URL for all engines of a class; needs neither a brain nor a key.
     #[command(after_help = relay::VARIABLES)]
     Relay(ServeArgs),
+    /// Seal every value of the brain with another key, while its engine is stopped.
+    ///
+    /// Checks everything first: a run that refuses leaves the brain as it was. May be killed at any moment and run again; the
+    /// engine can be started with both keys at every moment. `verify` then closes the rotation.
+    #[command(after_help = job::VARIABLES)]
+    Migrate(job::JobArgs),
+    /// Open every value of the brain with one key alone, while its engine is stopped.
+    ///
+    /// After `migrate`, with the new key and no other: closes the rotation and prints its certificate; again, if it was closed
+    /// before. Without ROTATION_ID: writes down that everything opened.
+    #[command(after_help = job::VARIABLES)]
+    Verify(job::JobArgs),
     /// Print a new encryption key (44 characters) and nothing else.
     ///
     /// Store it as it is, without the newline at the end. Whoever loses it loses every credential in the brain.
@@ -57,6 +72,8 @@ impl Command {
         match self {
             Self::Serve(args) => serve::serve(&args),
             Self::Relay(args) => relay::relay(&args),
+            Self::Migrate(args) => job::run(&args, Work::Migrate),
+            Self::Verify(args) => job::run(&args, Work::Verify),
             Self::Keygen => keygen::keygen(),
             Self::Openapi => openapi::openapi(),
             Self::CatalogSchema => catalog_schema::catalog_schema(),

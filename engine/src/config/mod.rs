@@ -13,6 +13,7 @@ mod limits;
 mod log;
 mod relay;
 mod ring;
+mod rotation;
 
 pub use access::AccessConfig;
 pub use connectors::ConnectorsConfig;
@@ -22,6 +23,7 @@ pub use http::{HttpConfig, parse_web_url};
 pub use limits::Limits;
 pub use log::{LogConfig, LogFormat};
 pub use relay::RelayConfig;
+pub use rotation::RotationConfig;
 pub use userengine_brain::ring::RingConfig;
 pub use userengine_brain::store::{BrainConfig, BrainMode};
 

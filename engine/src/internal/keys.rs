@@ -11,6 +11,7 @@ use userengine_api::key::Kid;
 use super::Internal;
 use crate::domain::DatabaseId;
 use crate::http::error::ApiError;
+use crate::store::LastVerify;
 
 /// The answer of `GET /keys`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,10 +24,10 @@ pub struct Keys {
     pub held_kids: Vec<Kid>,
     /// The key that seals.
     pub write_kid: Kid,
-    /// Sealed values by key, over all sealed columns. A key without a value is absent.
+    /// Sealed values by key, over all sealed columns and the quarantine. A key without a value is absent.
     pub rows_by_kid: BTreeMap<Kid, u64>,
-    /// When all values were last verified; `null` if never.
-    pub last_verify: Option<Timestamp>,
+    /// When all values last opened with one key alone, and which; `null` if never.
+    pub last_verify: Option<LastVerify>,
     /// The first 8 hex digits of the SHA-256 of each accepted API key, the current one first.
     pub api_key_hashes: Vec<String>,
     /// How often the brain was opened, this time included.
@@ -45,7 +46,7 @@ pub(super) async fn get(State(internal): State<Internal>) -> Result<Json<Keys>, 
         held_kids: app.vault.held(),
         write_kid: report.write_kid,
         rows_by_kid: report.rows_by_kid,
-        last_verify: None,
+        last_verify: report.last_verify,
         api_key_hashes: app.access.current().short(),
         open_count: identity.open_count,
         started_at: app.started_at,

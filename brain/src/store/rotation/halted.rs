@@ -1,0 +1,172 @@
+//! The way in: the engine's own lock, the engine's own checks, and recovery where the engine did not hand over.
+
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Access, access, statvfs};
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
+
+use super::{Changing, Reading};
+use crate::store::examine::{Expected, check_structure, examine};
+use crate::store::lock::BrainLock;
+use crate::store::open::examine_untouched;
+use crate::store::paths::{BrainPaths, Found};
+use crate::store::private_copy::PLACES;
+use crate::store::{BrainConfig, OpenError, connect, schema};
+use crate::vault::Vault;
+
+/// A brain whose engine is stopped. Nobody else gets at it while this value lives.
+#[derive(Debug)]
+pub struct Halted {
+    brain: PathBuf,
+    recovered: bool,
+    bytes: u64,
+    _lock: BrainLock,
+}
+
+impl Halted {
+    /// Takes the lock and refuses what an engine would refuse. What the last engine left in a log or journal is brought
+    /// home, and nothing else is written.
+    pub async fn enter(config: &BrainConfig, vault: &Vault) -> Result<Self, OpenError> {
+        let paths = BrainPaths::new(&config.path);
+        let expected = Expected {
+            database_id: config.database_id.as_ref(),
+            vault,
+        };
+        if !paths.look()?.brain {
+            return Err(OpenError::Missing("was the volume emptied or swapped?"));
+        }
+        check_writable(&paths.brain)?;
+        let lock = match BrainLock::take_existing(&paths.lock)? {
+            Some(lock) => lock,
+            None => BrainLock::take(&paths.lock)?,
+        };
+        let found = paths.look()?;
+        examine_untouched(&paths.brain, found, expected, &PLACES).await?;
+        let recovered = !was_handed_over(&paths.brain, found).await?;
+        if recovered {
+            recover(&paths, expected).await?;
+        }
+        let mut whole = connect::immutable(&paths.brain).await?;
+        check_structure(&mut whole).await?;
+        close(whole).await?;
+        let bytes = paths.brain.metadata();
+        Ok(Self {
+            bytes: bytes
+                .map_err(|error| OpenError::storage("look at the brain", error))?
+                .len(),
+            brain: paths.brain,
+            recovered,
+            _lock: lock,
+        })
+    }
+
+    /// The engine had not handed the brain over, so it was recovered.
+    pub fn recovered(&self) -> bool {
+        self.recovered
+    }
+
+    /// Bytes of the brain's file.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Bytes that are free on the volume.
+    pub fn room(&self) -> Result<u64, OpenError> {
+        let volume = statvfs(folder(&self.brain))
+            .map_err(|error| OpenError::storage("look at the volume's room", error))?;
+        Ok(volume.f_bavail.saturating_mul(volume.f_frsize))
+    }
+
+    /// Looks at the brain as it is, without a trace on the volume. Ends before the first write.
+    pub async fn look(&self) -> Result<Reading, OpenError> {
+        Ok(Reading::new(connect::immutable(&self.brain).await?))
+    }
+
+    /// Looks at the brain while it is being written to.
+    pub async fn follow(&self) -> Result<Reading, OpenError> {
+        let options = connect::options(&self.brain).read_only(true);
+        let connection = options.connect().await;
+        connection
+            .map(Reading::new)
+            .map_err(|error| OpenError::sqlite("read the brain", error))
+    }
+
+    /// Opens the brain to write, and brings it to this binary's schema.
+    pub async fn change(&self) -> Result<Changing, OpenError> {
+        let mut connection = open_to_write(&self.brain).await?;
+        schema::migrate(&mut connection).await?;
+        Ok(Changing::new(connection))
+    }
+}
+
+/// Also what is freed is overwritten: a token under the key before must not stay behind in a page that nobody uses.
+async fn open_to_write(brain: &Path) -> Result<SqliteConnection, OpenError> {
+    let opened = async {
+        let mut connection = connect::options(brain)
+            .create_if_missing(false)
+            .pragma("secure_delete", "ON")
+            .connect()
+            .await?;
+        connect::assert_settings(&mut connection).await?;
+        Ok(connection)
+    };
+    opened
+        .await
+        .map_err(|error| OpenError::sqlite("open the brain", error))
+}
+
+/// Its row is there and nothing is left in a log.
+async fn was_handed_over(brain: &Path, found: Found) -> Result<bool, OpenError> {
+    if found.unfinished {
+        return Ok(false);
+    }
+    let mut connection = connect::immutable(brain).await?;
+    let rows: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM handover")
+        .fetch_one(&mut connection)
+        .await
+        .map_err(|error| OpenError::sqlite("read the hand-over row", error))?;
+    close(connection).await?;
+    Ok(rows > 0)
+}
+
+/// SQLite recovers when it first reads.
+async fn recover(paths: &BrainPaths, expected: Expected<'_>) -> Result<(), OpenError> {
+    tracing::warn!("the engine did not hand the brain over: recovering it");
+    let mut connection = open_to_write(&paths.brain).await?;
+    examine(&mut connection, expected).await?;
+    match connect::checkpoint(&mut connection).await {
+        Ok(true) => {}
+        Ok(false) => return Err(OpenError::Locked),
+        Err(error) => return Err(OpenError::sqlite("checkpoint the brain", error)),
+    }
+    close(connection).await?;
+    if paths.look()?.unfinished {
+        return Err(OpenError::storage(
+            "recover the brain",
+            std::io::Error::other("its log is still there"),
+        ));
+    }
+    crate::failpoint::hit("rotation.recovered");
+    Ok(())
+}
+
+async fn close(connection: SqliteConnection) -> Result<(), OpenError> {
+    let closed = connection.close().await;
+    closed.map_err(|error| OpenError::sqlite("close the brain", error))
+}
+
+fn check_writable(brain: &Path) -> Result<(), OpenError> {
+    for path in [brain, folder(brain)] {
+        access(path, Access::WRITE_OK).map_err(|error| {
+            OpenError::storage("write to the volume", std::io::Error::from(error))
+        })?;
+    }
+    Ok(())
+}
+
+fn folder(brain: &Path) -> &Path {
+    brain
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
+}
