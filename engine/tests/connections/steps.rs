@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 fn steps_in_the_code() -> BTreeMap<String, usize> {
     let engine = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut steps = BTreeMap::new();
+    // The steps of a rotation are killed at in the brain's own tests, without an engine.
+    let of_rotations = |name: &str| name.starts_with("rotation.");
     for sources in ["src", "../brain/src"] {
         for file in sources_below(&engine.join(sources)) {
             let text = fs::read_to_string(&file).unwrap();
@@ -22,7 +24,9 @@ fn steps_in_the_code() -> BTreeMap<String, usize> {
                             call
                         )
                     });
-                *steps.entry(name.to_owned()).or_default() += 1;
+                if !of_rotations(name) {
+                    *steps.entry(name.to_owned()).or_default() += 1;
+                }
             }
         }
     }
