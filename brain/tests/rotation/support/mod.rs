@@ -1,5 +1,6 @@
 //! A brain on a volume of its own, with values in every sealed column.
 
+mod child;
 mod sql;
 
 use std::collections::BTreeMap;
@@ -15,13 +16,17 @@ use userengine_api::key::{EncryptionKey, KEY_BYTES, Kid};
 use userengine_api::refusal::{Refusal, RefusalReason};
 use userengine_brain::clock::Clock;
 use userengine_brain::ring::{Ring, RingConfig};
-use userengine_brain::rotation::{Overseer, RotationError, Task, migrate, verify};
+use userengine_brain::rotation::{
+    CertificateError, Overseer, RotationError, Task, migrate, verify, verify_certificate,
+};
+use userengine_brain::store::rotation::{Reading, Swap};
 use userengine_brain::store::{self, BrainConfig, BrainMode, Store};
 use userengine_brain::vault::{Place, Sealed, SealedColumn, Token, Vault};
 use userengine_rotation::gate::Order;
 use userengine_rotation::request::Mode;
 use userengine_rotation::verdict::{Certificate, Migrated, Verdict};
 
+pub use child::{End, Fault, Job, run_as_child};
 pub use sql::Hand;
 
 /// The key of this number.
@@ -35,9 +40,11 @@ pub fn kid(number: u8) -> Kid {
 }
 
 /// A folder with a brain, and folders with rings.
+#[derive(Debug)]
 pub struct Volume {
-    folder: TempDir,
+    folder: PathBuf,
     clock: Clock,
+    _kept: Option<TempDir>,
 }
 
 /// Every value by its place.
@@ -46,22 +53,57 @@ pub type Values = BTreeMap<String, String>;
 impl Volume {
     /// A brain sealed with key 1, with so many connections and one value or more in every other column, handed over.
     pub fn with_rows(rows: usize) -> Self {
-        let volume = Self {
-            folder: tempfile::tempdir().unwrap(),
-            clock: Clock::system(),
-        };
+        let folder = tempfile::tempdir().unwrap();
+        let volume = Self::at(folder.path()).kept(folder);
         volume.engine_runs(&[1]);
         let vault = volume.vault(&[1]);
         volume.hand().fill(&vault, &kid(1), rows);
         volume
     }
 
+    /// One that another process made.
+    pub fn at(folder: &Path) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            clock: Clock::system(),
+            _kept: None,
+        }
+    }
+
+    /// The same brain on another volume.
+    pub fn copy(&self) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for suffix in ["", "-wal"] {
+            let name = format!("brain.sqlite{suffix}");
+            if self.folder.join(&name).exists() {
+                fs::copy(self.folder.join(&name), folder.path().join(&name)).unwrap();
+            }
+        }
+        Self {
+            clock: self.clock.clone(),
+            ..Self::at(folder.path())
+        }
+        .kept(folder)
+    }
+
+    fn kept(self, folder: TempDir) -> Self {
+        Self {
+            _kept: Some(folder),
+            ..self
+        }
+    }
+
+    /// Whoever works on the volume has this time.
+    pub fn with_clock(self, clock: Clock) -> Self {
+        Self { clock, ..self }
+    }
+
     pub fn brain(&self) -> PathBuf {
-        self.folder.path().join("brain.sqlite")
+        self.folder.join("brain.sqlite")
     }
 
     pub fn folder(&self) -> &Path {
-        self.folder.path()
+        &self.folder
     }
 
     pub fn config(&self) -> BrainConfig {
@@ -75,7 +117,7 @@ impl Volume {
     /// A folder with these keys, as the kubelet mounts it.
     pub fn keyring(&self, keys: &[u8]) -> PathBuf {
         let name: Vec<String> = keys.iter().map(u8::to_string).collect();
-        let folder = self.folder.path().join(format!("keys-{}", name.join("-")));
+        let folder = self.folder.join(format!("keys-{}", name.join("-")));
         fs::create_dir_all(&folder).unwrap();
         for number in keys {
             fs::write(folder.join(kid(*number).as_str()), &*key(*number).text()).unwrap();
@@ -109,6 +151,84 @@ impl Volume {
     pub fn engine_runs(&self, keys: &[u8]) {
         let (runtime, store) = self.open(keys);
         runtime.block_on(store.hand_over(&self.clock)).unwrap();
+    }
+
+    /// Bytes of a file beside the brain; `None` if there is none.
+    pub fn side(&self, suffix: &str) -> Option<u64> {
+        let path = self.folder.join(format!("brain.sqlite{suffix}"));
+        path.metadata().ok().map(|found| found.len())
+    }
+
+    /// Overwrites the middle of the file.
+    pub fn damage(&self) {
+        let mut bytes = fs::read(self.brain()).unwrap();
+        let page = bytes.len() / 2 / 4096 * 4096;
+        bytes[page..page + 4096].fill(0xa5);
+        fs::write(self.brain(), bytes).unwrap();
+    }
+
+    /// A token under a key that is not in the ring.
+    pub fn sealed_with(&self, number: u8) -> String {
+        let vault = self.vault(&[number]);
+        let place = Place::new(SealedColumn::ConnectionCredentials, "x");
+        let sealed = vault.seal(&kid(number), &place, &secret(1)).unwrap();
+        sealed.token.as_str().to_owned()
+    }
+
+    /// A clock that was manual goes on.
+    pub fn engine_clock_ahead(&self, by: std::time::Duration) {
+        self.clock.advance(by);
+    }
+
+    /// Some values lie under the key before again, as after a run that was killed half-way.
+    pub fn unseal_some(&self, keys: &[u8]) {
+        let vault = self.vault(keys);
+        for (column, row, kid_now, token) in self.hand().sealed().into_iter().skip(3).step_by(2) {
+            if column == SealedColumn::KeyCanary {
+                continue;
+            }
+            let sealed = Sealed {
+                kid: kid_now.parse().unwrap(),
+                token: Token::try_from(token).unwrap(),
+            };
+            let back = vault.reseal(&sealed, &Place::new(column, row.as_str()), &kid(keys[0]));
+            let (table, key, token) = (column.table(), column.key(), column.column());
+            self.hand().run(&format!(
+                "UPDATE {table} SET {token} = '{}', kid = '{}' WHERE {key} = '{row}'",
+                back.unwrap().token.as_str(),
+                kid(keys[0])
+            ));
+        }
+    }
+
+    /// One value of this connection, sealed anew with key 2.
+    pub fn swap(&self, vault: &Vault, connection: usize) -> Swap {
+        let row = format!("conn-{connection:020}");
+        let column = SealedColumn::ConnectionCredentials;
+        let place = Place::new(column, row.as_str());
+        let stored = self.hand().text(&format!(
+            "SELECT credentials FROM connections WHERE ref_id = '{row}'"
+        ));
+        let old = Sealed {
+            kid: kid(1),
+            token: Token::try_from(stored).unwrap(),
+        };
+        let new = vault.reseal(&old, &place, &kid(2)).unwrap().token;
+        Swap { row, old, new }
+    }
+
+    /// The certificate against the brain's own log.
+    pub fn checked_against_its_log(&self, text: &str) -> Result<Certificate, CertificateError> {
+        let log = runtime().block_on(async {
+            let mut reading = Reading::of_quiet(&self.brain()).await.unwrap().unwrap();
+            reading.log().await.unwrap()
+        });
+        verify_certificate(text, &self.vault(&[2]), Some(("mine", &log)))
+    }
+
+    /// What an engine checks at its start, without counting as a start: the values stay those of the rotation.
+    pub fn engine_checks_without_serving(&self, keys: &[u8]) {
+        self.copy().engine_runs(keys);
     }
 
     /// Every credential opens with the ring; gives what is in them.

@@ -52,6 +52,16 @@ impl Hand {
         });
     }
 
+    /// The statement is refused.
+    pub fn fails(&self, statement: &str) -> bool {
+        runtime().block_on(async {
+            let mut brain = self.connect().await;
+            let outcome = brain.execute(AssertSqlSafe(statement.to_owned())).await;
+            brain.close().await.unwrap();
+            outcome.is_err()
+        })
+    }
+
     /// The first column of the only row.
     pub fn text(&self, query: &str) -> String {
         runtime().block_on(async {
@@ -119,6 +129,22 @@ impl Hand {
             transaction.commit().await.unwrap();
             brain.close().await.unwrap();
         });
+    }
+
+    /// One connection more.
+    pub fn fill_more(&self, vault: &Vault, kid: &Kid) {
+        let id = format!("conn-{:0>20}", "more");
+        let token = seal(
+            vault,
+            kid,
+            SealedColumn::ConnectionCredentials,
+            &id,
+            secret(7),
+        );
+        self.run(&format!(
+            "INSERT INTO connections (ref_id, server_name, alias, auth_method, status, created_at, credentials, kid)
+             VALUES ('{id}', 'mail', 'more', 'oauth', 'connected', '{NOW}', '{token}', '{kid}')"
+        ));
     }
 
     async fn connect(&self) -> SqliteConnection {
