@@ -1,11 +1,13 @@
 //! How a session begins: 2026-07-28 first, the handshake of the older revisions otherwise
 //! (<https://modelcontextprotocol.io/specification/2026-07-28/basic/versioning>).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rmcp::model::ProtocolVersion;
 use rmcp::service::{ClientInitializeError, RoleClient, RunningService};
 use rmcp::transport::Transport;
+use rmcp::transport::common::client_side_sse::ExponentialBackoff;
 use rmcp::transport::streamable_http_client::{
     StreamableHttpClientTransport, StreamableHttpClientTransportConfig, StreamableHttpError,
 };
@@ -55,9 +57,11 @@ pub async fn open(
 
 fn streamable_config(url: &str) -> StreamableHttpClientTransportConfig {
     let mut config = StreamableHttpClientTransportConfig::with_uri(url);
-    let mut pauses = rmcp::transport::common::client_side_sse::ExponentialBackoff::default();
+    // Of the stream of notices. A call that finds the session gone opens another one, and its stream.
+    let mut pauses = ExponentialBackoff::default();
+    pauses.max_times = Some(10);
     pauses.max_delay = Some(Duration::from_mins(1));
-    config.retry_config = std::sync::Arc::new(pauses);
+    config.retry_config = Arc::new(pauses);
     config
 }
 

@@ -263,7 +263,7 @@ impl Session {
                 wire.lose();
             }
         }
-        exchange.end(answer.as_ref().map(|result| result.get().len()));
+        exchange.end(answer.as_ref().map(|result| Some(result.get().len())));
         answer
     }
 

@@ -28,8 +28,8 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Ends with an answer of so many bytes, or with an error.
-    pub fn end(&self, received: Result<usize, &McpError>) {
+    /// Ends with an answer, of so many bytes if they were counted, or with an error.
+    pub fn end(&self, received: Result<Option<usize>, &McpError>) {
         let ms = |watch: Stopwatch| milliseconds(watch.elapsed());
         let (server, method, id, sent) = (self.label, self.method, self.id, self.sent);
         match received {
@@ -57,7 +57,7 @@ pub fn received(label: &str, method: &str, size: usize) {
     tracing::debug!(server = label, method, received = size, "mcp");
 }
 
-/// A stream that stays open.
+/// A pause before something is tried again.
 pub fn waited(label: &str, what: &str, pause: Duration) {
     let pause_ms = milliseconds(pause);
     tracing::debug!(server = label, what, pause_ms, "mcp");

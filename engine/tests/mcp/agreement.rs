@@ -4,13 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use axum::body::Body;
+use axum::http::{Response, StatusCode};
 use serde_json::json;
 use userengine_engine::catalog::Endpoint;
 use userengine_engine::mcp::{Credential, CredentialSource, McpError, Session, Target};
 
 use super::arguments;
 use crate::support::mcp::{
-    McpServer, SOON, Seen, credential, egress, handshake, modern, open, silence, status, target,
+    McpServer, SOON, Seen, credential, egress, event, events, handshake, json_body, modern, open,
+    silence, status, target,
 };
 
 #[tokio::test]
@@ -93,6 +96,44 @@ async fn falls_back_from_servers_that_trip_over_the_first_question() {
         .await;
         assert!(server.open().await.is_ok(), "{odd}");
     }
+}
+
+#[tokio::test]
+async fn falls_back_from_a_server_that_agrees_to_everything() {
+    let sends: [fn(&Seen) -> Response<Body>; 2] = [
+        |seen| seen.result(&json!({})),
+        |seen| {
+            events(event(
+                &json!({ "jsonrpc": "2.0", "id": seen.body["id"], "result": {} }),
+            ))
+        },
+    ];
+    for send in sends {
+        let server = McpServer::start(move |seen| match seen.rpc() {
+            "server/discover" => send(&seen),
+            _ => handshake(&seen),
+        })
+        .await;
+        assert!(server.open().await.is_ok());
+    }
+}
+
+#[tokio::test]
+async fn asks_again_in_a_revision_that_the_server_names() {
+    let server = McpServer::start(|seen| match seen.rpc() {
+        "server/discover" if seen.body["id"] == 0 => {
+            let data = json!({ "supported": ["2026-07-28"], "requested": "2026-07-28" });
+            let error = json!({ "code": -32022, "message": "unsupported", "data": data });
+            let mut response = json_body(&json!({ "jsonrpc": "2.0", "id": null, "error": error }));
+            *response.status_mut() = StatusCode::BAD_REQUEST;
+            response
+        }
+        _ => modern(&seen),
+    })
+    .await;
+    server.open().await.unwrap();
+    assert_eq!(server.count("server/discover"), 2);
+    assert_eq!(server.count("initialize"), 0);
 }
 
 #[tokio::test]

@@ -221,6 +221,13 @@ async fn lines_that_are_no_messages_are_passed_over() {
 }
 
 #[tokio::test]
+async fn a_child_that_agrees_to_everything_is_an_older_server() {
+    let agrees = r#"IFS= read -r line; echo '{"jsonrpc":"2.0","id":0,"result":{}}'"#;
+    let session = start("say hello", agrees).await;
+    assert_eq!(said(&session).await, "hello");
+}
+
+#[tokio::test]
 async fn a_child_is_told_when_nobody_waits_any_more() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("seen");

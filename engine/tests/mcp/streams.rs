@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use axum::body::Body;
 use futures::StreamExt;
 use serde_json::{Value, json};
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 use userengine_engine::catalog::Endpoint;
 use userengine_engine::mcp::{McpError, Session};
 
@@ -82,6 +82,45 @@ async fn a_broken_stream_is_taken_up_where_it_ended_and_the_call_is_not_sent_aga
         .wait_for(|seen| seen.header("last-event-id") == "e2")
         .await;
     assert_eq!(resumed.header("mcp-session-id"), "s1");
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_on_the_stream_of_notices_is_taken() {
+    let (said, _) = watch::channel(None);
+    let said = Arc::new(said);
+    let server = McpServer::start(move |seen| match seen.rpc() {
+        "tools/call" => {
+            said.send_replace(Some(answer(&seen, &json!({ "content": ["late"] }))));
+            events(Body::from_stream(silent()))
+        }
+        "GET" => {
+            let mut said = said.subscribe();
+            let first = async move {
+                Ok(said
+                    .wait_for(Option::is_some)
+                    .await
+                    .unwrap()
+                    .clone()
+                    .unwrap())
+            };
+            events(Body::from_stream(
+                futures::stream::once(first).chain(silent()),
+            ))
+        }
+        _ => handshake(&seen),
+    })
+    .await;
+    let session = server.open().await.unwrap();
+    let nothing = arguments(json!({}));
+    let result = session.call_tool("echo", &nothing, SOON).await.unwrap();
+    assert_eq!(result.json.get(), r#"{"content":["late"]}"#);
+    assert_eq!(server.count("tools/call"), 1);
+    assert_eq!(server.count("notifications/cancelled"), 0);
+}
+
+/// A stream that stays open.
+fn silent() -> impl futures::Stream<Item = std::io::Result<String>> + Send {
+    futures::stream::pending()
 }
 
 #[tokio::test]

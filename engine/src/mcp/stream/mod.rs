@@ -4,7 +4,6 @@
 //! untouched.
 
 mod reader;
-mod replies;
 
 use std::sync::{Arc, OnceLock};
 
@@ -12,9 +11,9 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 pub use reader::{Reader, Source, Unsendable};
-pub use replies::Replies;
 
 use super::McpError;
+use super::replies::Replies;
 use super::rpc::{Answer, Outgoing, cancelled};
 use super::sse::Outlet;
 
@@ -86,10 +85,16 @@ impl Wire {
 
     /// The stream is over: nobody will answer what is still expected.
     fn end(&self, why: &str) {
-        let first = self.ended.set(why.to_owned()).is_ok();
-        if first {
-            tracing::info!(server = self.label, why, "the session ended");
+        if self.ended.set(why.to_owned()).is_ok() {
+            tracing::info!(server = self.label, why, "the session ended by itself");
         }
+        self.replies.give_up();
+    }
+
+    /// The same, because we want it so.
+    fn close(&self) {
+        // It may have ended before, with a better reason.
+        let _ = self.ended.set("it was closed".to_owned());
         self.replies.give_up();
     }
 

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use rmcp::RoleClient;
-use rmcp::model::{ClientJsonRpcMessage, ServerJsonRpcMessage};
+use rmcp::model::{ClientJsonRpcMessage, RequestId, ServerJsonRpcMessage};
 use rmcp::transport::Transport;
 
 use super::Wire;
 use crate::mcp::McpError;
+use crate::mcp::first;
 use crate::mcp::rpc::{Incoming, written};
 use crate::mcp::trace;
 
@@ -25,6 +26,8 @@ pub trait Source: Send {
 pub struct Reader<S> {
     wire: Arc<Wire>,
     source: S,
+    /// The first question, until it is answered.
+    first: Option<RequestId>,
 }
 
 /// Why a message of rmcp's was not sent.
@@ -35,11 +38,15 @@ pub struct Unsendable(pub McpError);
 impl<S: Source> Reader<S> {
     /// Reads this source.
     pub fn new(wire: Arc<Wire>, source: S) -> Self {
-        Self { wire, source }
+        Self {
+            wire,
+            source,
+            first: None,
+        }
     }
 
     /// The message, if it is rmcp's to deal with.
-    fn sort(&self, message: &[u8]) -> Option<ServerJsonRpcMessage> {
+    fn sort(&mut self, message: &[u8]) -> Option<ServerJsonRpcMessage> {
         let Ok(incoming) = Incoming::read(message) else {
             trace::received(&self.wire.label, "not JSON-RPC", message.len());
             return None;
@@ -54,7 +61,15 @@ impl<S: Source> Reader<S> {
             let _ = waiting.send(incoming.into_answer());
             return None;
         }
-        serde_json::from_slice(message).ok()
+        let message = serde_json::from_slice(message).ok()?;
+        let id = match &message {
+            ServerJsonRpcMessage::Response(response) => Some(&response.id),
+            _ => None,
+        };
+        if self.first.take_if(|first| Some(&*first) == id).is_some() {
+            return Some(first::answer(message));
+        }
+        Some(message)
     }
 }
 
@@ -65,6 +80,9 @@ impl<S: Source + 'static> Transport<RoleClient> for Reader<S> {
         &mut self,
         item: ClientJsonRpcMessage,
     ) -> impl Future<Output = Result<(), Unsendable>> + Send + 'static {
+        if let Some(id) = first::question(&item) {
+            self.first = Some(id.clone());
+        }
         let wire = self.wire.clone();
         async move {
             let message = written(&item).map_err(Unsendable)?;
@@ -89,7 +107,7 @@ impl<S: Source + 'static> Transport<RoleClient> for Reader<S> {
     }
 
     async fn close(&mut self) -> Result<(), Unsendable> {
-        self.wire.end("it was closed");
+        self.wire.close();
         self.source.close().await;
         Ok(())
     }
@@ -98,6 +116,6 @@ impl<S: Source + 'static> Transport<RoleClient> for Reader<S> {
 impl<S> Drop for Reader<S> {
     /// However rmcp lets go of it, nobody may wait for ever.
     fn drop(&mut self) {
-        self.wire.end("it was closed");
+        self.wire.close();
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use http_body_util::BodyExt;
+use tokio::sync::oneshot;
 
 use super::resume::Resume;
 use super::{METHOD, NAME, Spoken, Wire};
@@ -28,12 +29,23 @@ impl Wire {
         limit: Duration,
     ) -> Answer {
         let spoken = self.spoken();
+        if spoken.modern {
+            // Its stream is the only one, and to hang up is to cancel.
+            return self.exchange(&spoken, outgoing, mirrored, limit).await;
+        }
         let mut cancel = Cancel {
-            wire: (!spoken.modern).then(|| self.clone()),
+            wire: self,
             id: outgoing.id,
+            pending: true,
         };
-        let answer = self.exchange(&spoken, outgoing, mirrored, limit).await;
-        cancel.wire = None;
+        let (reply, elsewhere) = oneshot::channel();
+        self.replies.expect(outgoing.id, reply);
+        let answer = tokio::select! {
+            biased;
+            answer = self.exchange(&spoken, outgoing, mirrored, limit) => answer,
+            Ok(answer) = elsewhere => answer,
+        };
+        cancel.pending = false;
         answer
     }
 
@@ -129,17 +141,19 @@ fn headers(
     headers
 }
 
-/// Tells the server when nobody waits any more. Without a handshake the closed stream tells it.
+/// Forgets a request, and tells the server if it still works on it.
 #[derive(Debug)]
-struct Cancel {
-    wire: Option<Arc<Wire>>,
+struct Cancel<'a> {
+    wire: &'a Arc<Wire>,
     id: u64,
+    pending: bool,
 }
 
-impl Drop for Cancel {
+impl Drop for Cancel<'_> {
     fn drop(&mut self) {
-        if let Some(wire) = &self.wire {
-            wire.send_aside(cancelled(self.id));
+        self.wire.replies.forget(self.id);
+        if self.pending {
+            self.wire.send_aside(cancelled(self.id));
         }
     }
 }

@@ -6,6 +6,9 @@
 
 mod client;
 mod exchange;
+mod first;
+mod pace;
+mod post;
 mod resume;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,7 +22,11 @@ use url::Url;
 
 pub use client::{Client, Failure};
 
+use self::pace::Pace;
 use super::carrier::Carrier;
+use super::events::Event;
+use super::replies::Replies;
+use super::rpc::Incoming;
 use super::{McpError, Target};
 use crate::egress::Egress;
 
@@ -40,6 +47,9 @@ pub struct Wire {
     /// How long rmcp's own requests may take.
     patience: Duration,
     spoken: RwLock<Spoken>,
+    pace: Pace,
+    /// Who would take an answer that comes on the stream of notices.
+    replies: Replies,
     renewal: Mutex<()>,
     lost: AtomicBool,
     last_failure: std::sync::Mutex<Option<McpError>>,
@@ -88,6 +98,8 @@ impl Wire {
             label: target.label.clone(),
             patience,
             spoken: RwLock::default(),
+            pace: Pace::default(),
+            replies: Replies::default(),
             renewal: Mutex::default(),
             lost: AtomicBool::new(false),
             last_failure: std::sync::Mutex::default(),
@@ -142,6 +154,21 @@ impl Wire {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         *last = Some(failure.clone());
+    }
+
+    /// Gives an answer that came on one of rmcp's streams to whoever waits for it. The specification wants it on the
+    /// request's own stream, and the official clients take it from any, so servers send it there.
+    fn settle(&self, event: &Event) -> bool {
+        let message = event.message().map(str::as_bytes);
+        let Some(Ok(incoming)) = message.map(Incoming::read) else {
+            return false;
+        };
+        let Some(waiting) = incoming.answered().and_then(|id| self.replies.take(id)) else {
+            return false;
+        };
+        // Whoever waited may be gone.
+        let _ = waiting.send(incoming.into_answer());
+        true
     }
 
     /// Sends a message that nobody waits for.

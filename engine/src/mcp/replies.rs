@@ -1,4 +1,4 @@
-//! Who waits for which answer.
+//! Who waits for which answer, where one may come on a stream that many share.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
