@@ -1,7 +1,7 @@
 # Every command says what it is doing and how long that usually takes. The first four are for users of the repository.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test down lint unit e2e bench bench-connectors faults generate images
+.PHONY: help demo test down lint unit conformance e2e bench bench-connectors faults generate images
 
 help: ## what there is to run
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -9,7 +9,7 @@ help: ## what there is to run
 demo: ## shows the main job on a real cluster (14 minutes the first time, then 1)
 	@tests/demo.sh
 
-test: lint unit e2e ## everything that must hold (24 minutes the first time, then 7)
+test: lint unit conformance e2e ## everything that must hold (25 minutes the first time, then 8)
 
 down: ## ends the clusters that demo, test and bench left running
 	@tests/cluster/run down --all
@@ -19,6 +19,9 @@ lint: ## formatting, clippy, licences and advisories, Go vet
 
 unit: ## tests that need no cluster
 	@build/unit.sh
+
+conformance: ## the protocol's own suite, around the engine's own client (1 minute)
+	@tests/conformance.sh
 
 e2e: ## behaviours on a real cluster
 	@tests/e2e.sh
