@@ -6,6 +6,7 @@ mod breaking;
 mod crowds;
 mod events;
 mod hostile;
+mod process;
 mod tools;
 mod upstream;
 mod world;
