@@ -52,7 +52,7 @@ cat >"$folder/catalog/servers.json" <<JSON
   {"name": "closed", "transport": "sse", "url": "https://127.0.0.1:1/sse", "auth_method": "none"},
   {"name": "consent", "transport": "streamable_http", "url": "https://127.0.0.1:1/mcp", "auth_method": "oauth"},
   {"name": "secretless", "transport": "streamable_http", "url": "https://127.0.0.1:1/mcp", "auth_method": "oauth",
-   "oauth": {"client_id": "c", "client_secret_file": "missing/key"}}
+   "oauth": {"client_id": "c", "client_secret_file": "missing/key", "issuer": "https://127.0.0.1:1"}}
 ]
 JSON
 : >"$folder/engine.log"

@@ -168,7 +168,7 @@ async fn a_catalog_that_cannot_be_handed_on_is_a_condition_and_engines_keep_what
 async fn a_missing_secret_makes_its_server_unavailable_until_it_is_there() -> anyhow::Result<()> {
     let protected = json!({
         "name": "crm", "transport": "streamable_http", "url": "https://crm.example.com/mcp", "auth_method": "oauth",
-        "oauth": { "client_id": "us", "client_secret_file": "crm-oauth/client-secret" },
+        "oauth": { "client_id": "us", "client_secret_file": "crm-oauth/client-secret", "issuer": "https://crm.example.com" },
     });
     let servers = json!([protected, open("one")]);
     let changes = json!({ "secretNames": ["crm-oauth"] });
