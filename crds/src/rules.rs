@@ -17,6 +17,9 @@ pub const CPU: &str = r"^[1-9][0-9]{0,5}m?$";
 pub const MEMORY: &str = r"^[1-9][0-9]{0,8}(Ki|Mi|Gi|k|M|G)$";
 /// A reference to an image.
 pub const IMAGE: &str = r"^[^\s@]+(@sha256:[a-f0-9]{64})?$";
+/// Name or namespace stands alone in a part of a template: see [`crate::address::tells_engines_apart`].
+pub const STANDS_ALONE: &str =
+    r"(^|[./_])([^./_{}]*(\{name\}[^./_{}]*)+|[^./_{}]*(\{namespace\}[^./_{}]*)+)([./_]|$)";
 /// A template of an address.
 pub const PUBLIC_URL: &str = r"^https://[^\s/?#@]+(/[^\s?#]*)?$";
 

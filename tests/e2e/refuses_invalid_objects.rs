@@ -418,6 +418,14 @@ fn addresses() -> Vec<Row> {
                 ("an address without the namespace", json!("https://{name}.example.com")),
             ],
         ),
+        rows(
+            &["spec.publicURL", "put '.', '/' or '_' between {name} and {namespace}"],
+            of,
+            [
+                ("an address with a hyphen between name and namespace", json!("https://{name}-{namespace}.example.com")),
+                ("an address with nothing between them", json!("https://example.com/{namespace}{name}")),
+            ],
+        ),
     ]
     .concat()
 }

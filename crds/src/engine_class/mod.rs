@@ -63,7 +63,8 @@ pub struct EngineClassSpec {
     #[x_kube(
         validation = rules::matches(rules::PUBLIC_URL, "publicURL: an https address without user, query or fragment, such as https://{name}.{namespace}.engines.example.com"),
         validation = Rule::new("self.contains('{name}') && self.contains('{namespace}')")
-            .message("publicURL must contain {name} and {namespace}: two engines must not share an address")
+            .message("publicURL must contain {name} and {namespace}: two engines must not share an address"),
+        validation = rules::matches(rules::STANDS_ALONE, "publicURL: put '.', '/' or '_' between {name} and {namespace}: with '-', a-b in c and a in b-c would share an address")
     )]
     #[serde(rename = "publicURL")]
     pub public_url: Option<String>,
