@@ -46,6 +46,8 @@ pub mod env {
     pub const DATABASE_ID: &str = "DATABASE_ID";
     /// `create` or `existing`.
     pub const BRAIN_MODE: &str = "BRAIN_MODE";
+    /// Seconds that a start waits for another process that has the brain open.
+    pub const BRAIN_WAIT_SECONDS: &str = "BRAIN_WAIT_SECONDS";
     /// Level of the engine's log.
     pub const ENGINE_LOG_LEVEL: &str = "ENGINE_LOG_LEVEL";
     /// `json` or `pretty`.
