@@ -189,6 +189,7 @@ fn largest_class() -> Value {
                 "accessMode": "ReadWriteOnce",
             },
             "publicURL": "https://engines.example.com:8443/{namespace}/{name}",
+            "clientMetadataDocument": "Always",
             "ingressFrom": vec![selected.clone(); 32],
             "monitoringFrom": vec![range.clone(); 32],
             "catalog": { "configMap": "c".repeat(253) },

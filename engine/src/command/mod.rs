@@ -95,6 +95,7 @@ Variables:
   LISTEN_ADDR             address of the API [default: 0.0.0.0:8080]
   INTERNAL_ADDR           address of probes, metrics and /keys [default: 0.0.0.0:9090]
   PUBLIC_URL              where the outside reaches this engine (https, or http on loopback)
+  CLIENT_METADATA_DOCUMENT       offer it to providers: auto (unless the callback's base is plainly internal) | always | never [default: auto]
   CALLS_PER_CONNECTION    tool calls at once through one connection, 1 to 1000 [default: 16]
   CALLS_PER_ENGINE        tool calls at once through the engine, 1 to 10000 [default: 64]
   CALL_TIMEOUT_SECONDS    how long a tool call may take, 1 to 600 [default: 60]

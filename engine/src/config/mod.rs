@@ -5,6 +5,7 @@
 
 mod access;
 mod brain;
+mod client_metadata;
 mod connectors;
 mod environment;
 mod error;
