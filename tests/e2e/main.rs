@@ -19,4 +19,5 @@ mod isolates_engines;
 mod keeps_secrets;
 mod leaves_strangers_alone;
 mod refuses_invalid_objects;
+mod runs_a_relay;
 mod suspends_and_resumes;

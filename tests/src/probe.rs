@@ -50,6 +50,34 @@ pub fn security() -> Value {
     })
 }
 
+/// Starts a pod with one container and waits until it is ready.
+async fn run_pod(
+    namespace: &Namespace,
+    name: &str,
+    labels: Value,
+    volumes: Value,
+    container: Value,
+) -> anyhow::Result<Pod> {
+    let _: Pod = namespace
+        .create_object(json!({
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": { "name": name, "labels": labels },
+            "spec": {
+                "automountServiceAccountToken": false,
+                "terminationGracePeriodSeconds": 1,
+                "volumes": volumes,
+                "containers": [container],
+            },
+        }))
+        .await?;
+    let pods: Api<Pod> = namespace.api();
+    eventually("the probe to run", 60, || async {
+        Ok(pods.get_opt(name).await?.filter(is_ready))
+    })
+    .await
+}
+
 impl Probe {
     /// Starts a probe pod in a namespace.
     pub async fn start(namespace: &Namespace, name: &str) -> anyhow::Result<Self> {
@@ -64,32 +92,26 @@ impl Probe {
         volumes: Value,
         mounts: Value,
     ) -> anyhow::Result<Self> {
-        let _: Pod = namespace
-            .create_object(json!({
-                "apiVersion": "v1",
-                "kind": "Pod",
-                "metadata": { "name": name, "labels": labels },
-                "spec": {
-                    "automountServiceAccountToken": false,
-                    "terminationGracePeriodSeconds": 1,
-                    "volumes": volumes,
-                    "containers": [{
-                        "name": "probe", "image": PROBE_IMAGE, "args": ["sleep"],
-                        "securityContext": security(), "volumeMounts": mounts,
-                    }],
-                },
-            }))
-            .await?;
-        let pods: Api<Pod> = namespace.api();
-        eventually("the probe to run", 60, || async {
-            Ok(pods.get_opt(name).await?.filter(is_ready))
-        })
-        .await?;
+        let container = json!({
+            "name": "probe", "image": PROBE_IMAGE, "args": ["sleep"],
+            "securityContext": security(), "volumeMounts": mounts,
+        });
+        run_pod(namespace, name, labels, volumes, container).await?;
         Ok(Self {
             pod: name.to_owned(),
             container: "probe".to_owned(),
             namespace: namespace.clone(),
         })
+    }
+
+    /// Starts a pod that takes connections of everybody, and gives its address and port.
+    pub async fn serve(namespace: &Namespace, name: &str) -> anyhow::Result<String> {
+        let container = json!({
+            "name": "probe", "image": PROBE_IMAGE, "args": ["serve", "--tcp", "8080"], "securityContext": security(),
+        });
+        let pod = run_pod(namespace, name, json!({}), json!([]), container).await?;
+        let address = pod.status.and_then(|status| status.pod_ip);
+        Ok(format!("{}:8080", address.context("no address")?))
     }
 
     /// Starts a probe inside the network of a running pod, as an ephemeral container.
