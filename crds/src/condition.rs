@@ -15,16 +15,19 @@ pub enum ConditionType {
     StorageReady,
     /// The pod serves.
     EngineAvailable,
+    /// Every sealed value has the key that was asked for, and no rotation is open.
+    EncryptionUpToDate,
 }
 
 impl ConditionType {
     /// Every type, in the order in which they are met.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Ready,
         Self::ClassResolved,
         Self::KeyAvailable,
         Self::StorageReady,
         Self::EngineAvailable,
+        Self::EncryptionUpToDate,
     ];
 
     /// The condition's `type`.
@@ -35,6 +38,7 @@ impl ConditionType {
             Self::KeyAvailable => "KeyAvailable",
             Self::StorageReady => "StorageReady",
             Self::EngineAvailable => "EngineAvailable",
+            Self::EncryptionUpToDate => "EncryptionUpToDate",
         }
     }
 }
@@ -100,6 +104,20 @@ reasons! {
     KeyForeign,
     /// The key's Secret is being deleted.
     KeyDeletionPending,
+    /// Stopped while every sealed value gets another key.
+    Rotating,
+    /// A rotation is asked for, and something has to be well again first.
+    RotationPending,
+    /// A rotation is asked for while another one runs.
+    RotationQueued,
+    /// The rotation that is asked for cannot be done.
+    RotationRejected,
+    /// The rotation came to nothing without changing anything.
+    RotationRefused,
+    /// The rotation did not come to its end in time or within its attempts.
+    RotationFailed,
+    /// A pod that mounts the volume is on a node that does not answer.
+    NodeUnreachable,
     /// The volume is not bound yet.
     ClaimPending,
     /// The volume is lost.

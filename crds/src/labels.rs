@@ -2,8 +2,10 @@
 
 /// Names the engine that an object belongs to; on every child.
 pub const ENGINE: &str = "userengine.dev/engine";
-/// What an object is for: the pod's is `engine`.
+/// What an object is for: the engine's pod's is `engine`, that of a rotation's Job and pod is [`ROTATION_COMPONENT`].
 pub const COMPONENT: &str = "app.kubernetes.io/component";
+/// Value of [`COMPONENT`] on what a rotation runs.
+pub const ROTATION_COMPONENT: &str = "rotation";
 /// The recommended labels, see
 /// <https://kubernetes.io/docs/concepts/overview/working-with-objects/common-labels/>.
 pub const NAME: &str = "app.kubernetes.io/name";
@@ -35,6 +37,14 @@ pub const CLASS: &str = "userengine.dev/class";
 pub const DATABASE_ID: &str = "userengine.dev/database-id";
 /// On a claim: the keys of the brain, `kid:state:suffix` joined by commas.
 pub const KEYS: &str = "userengine.dev/keys";
+/// On a claim: hashes of the rotations that are over, joined by commas.
+pub const CONSUMED: &str = "userengine.dev/consumed";
+/// On a claim: the rotation that is open, as JSON. On its Jobs: its id.
+pub const ROTATION: &str = "userengine.dev/rotation";
+/// On a claim: how the last rotation ended, as JSON.
+pub const LAST_ROTATION: &str = "userengine.dev/last-rotation";
+/// On a key Secret, followed by the id of a backup: the backup needs the key, which is kept as long as this is there.
+pub const HOLD_PREFIX: &str = "hold.userengine.dev/";
 /// On a claim: `true` once the brain was Ready; from then on it is never made again.
 pub const INITIALISED: &str = "userengine.dev/initialised";
 

@@ -3,7 +3,7 @@
 //!
 //! The kinds need a Kubernetes client and stand behind the feature `kinds`; the engine builds without it.
 
-pub mod address;
+pub mod duration;
 pub mod hex;
 pub mod key;
 pub mod layout;
@@ -15,6 +15,8 @@ pub mod refusal;
 pub mod condition;
 #[cfg(feature = "kinds")]
 pub mod crd;
+#[cfg(feature = "kinds")]
+pub mod encryption;
 #[cfg(feature = "kinds")]
 pub mod engine_class;
 #[cfg(feature = "kinds")]

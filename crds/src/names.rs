@@ -37,6 +37,16 @@ impl Names<'_> {
         format!("{}-api-key", self.0)
     }
 
+    /// The walls around the Jobs of rotations.
+    pub fn rotation(self) -> String {
+        format!("{}-rotation", self.0)
+    }
+
+    /// The Job of one attempt of a rotation; `suffix` from [`key_suffix`] of the rotation's id.
+    pub fn job(self, suffix: &str, attempt: u8) -> String {
+        format!("{}-rotate-{suffix}-{attempt}", self.0)
+    }
+
     /// The Secret of one encryption key; `suffix` from [`key_suffix`].
     pub fn key(self, suffix: &str) -> String {
         format!("{}-key-{suffix}", self.0)
@@ -91,8 +101,11 @@ mod tests {
             names.catalog(),
             names.api_key(),
             names.key("0123456789"),
+            names.rotation(),
         ] {
             assert!(child.len() <= 58, "{child}");
         }
+        // A Job's name is a label of its pod.
+        assert!(names.job("0123456789", 3).len() <= 63);
     }
 }

@@ -15,11 +15,16 @@ pub const SIZE: &str = r"^[1-9][0-9]{0,8}(Mi|Gi|Ti|M|G|T)$";
 pub const CPU: &str = r"^[1-9][0-9]{0,5}m?$";
 /// An amount of memory.
 pub const MEMORY: &str = r"^[1-9][0-9]{0,8}(Ki|Mi|Gi|k|M|G)$";
+/// A length of time.
+pub const DURATION: &str = r"^(0s|[1-9][0-9]{0,5}(s|m|h))$";
+/// The id of a rotation, as the engine reads it.
+pub const ROTATION_ID: &str = r"^[A-Za-z0-9._-]+$";
+/// The id of a key.
+pub const KID: &str = r"^[0-9a-f]{16}$";
+/// A row of the brain.
+pub const ROW: &str = r"^[a-z][a-z0-9_]*/[^\s,/]+$";
 /// A reference to an image.
 pub const IMAGE: &str = r"^[^\s@]+(@sha256:[a-f0-9]{64})?$";
-/// Name or namespace stands alone in a part of a template: see [`crate::address::tells_engines_apart`].
-pub const STANDS_ALONE: &str =
-    r"(^|[./_])([^./_{}]*(\{name\}[^./_{}]*)+|[^./_{}]*(\{namespace\}[^./_{}]*)+)([./_]|$)";
 /// A template of an address.
 pub const PUBLIC_URL: &str = r"^https://[^\s/?#@]+(/[^\s?#]*)?$";
 
@@ -54,6 +59,19 @@ pub fn label(field: &str) -> Rule {
 pub fn size(field: &str) -> Rule {
     let form = "a whole number above 0 and a unit, one of Mi, Gi, Ti, M, G or T, such as 1Gi";
     matches(SIZE, &format!("{field}: {form}"))
+}
+
+/// The field is a length of time.
+pub fn duration(field: &str) -> Rule {
+    let form = "a whole number and a unit, one of s, m or h, such as 168h";
+    matches(DURATION, &format!("{field}: {form}"))
+}
+
+/// The field is a length of time of at least an hour: a rotation takes seconds, and an engine that does nothing else
+/// serves nobody.
+pub fn at_least_an_hour(field: &str) -> Rule {
+    let rule = format!("!self.matches(r'{DURATION}') || duration(self) >= duration('1h')");
+    Rule::new(rule).message(format!("{field}: at least 1h").as_str())
 }
 
 /// The request of `resource` is not above its limit: the API server would refuse every pod.

@@ -4,8 +4,9 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::rules;
+pub use crate::encryption::{Encryption, Rotation, RotationMode};
 use crate::status::UserEngineStatus;
+use crate::{encryption, rules};
 
 /// One user's engine: a pod, a brain, an encryption key and the walls around them.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -27,7 +28,8 @@ use crate::status::UserEngineStatus;
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
     printcolumn(name = "Version", type_ = "string", json_path = ".status.engine.version"),
-    printcolumn(name = "Key age", type_ = "date", json_path = ".status.encryption.keys[0].createdAt"),
+    printcolumn(name = "Rotation", type_ = "string", json_path = ".status.encryption.rotation.phase"),
+    printcolumn(name = "Key age", type_ = "date", json_path = ".status.encryption.keys[?(@.state=='active')].createdAt"),
     printcolumn(name = "URL", type_ = "string", json_path = ".status.url"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason", priority = 1),
@@ -36,6 +38,7 @@ use crate::status::UserEngineStatus;
     printcolumn(name = "Storage", type_ = "string", json_path = ".status.storage.size", priority = 1)
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = encryption::one_request())]
 pub struct UserEngineSpec {
     /// The subject that this engine belongs to, as the platform's sign-in names it. Cannot change.
     #[schemars(length(min = 1, max = 253))]
@@ -60,6 +63,10 @@ pub struct UserEngineSpec {
     /// The brain's volume.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage: Option<StorageOverride>,
+
+    /// The brain's key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<Encryption>,
 
     /// What becomes of the brain and its keys when this object is deleted.
     #[serde(default)]
@@ -86,6 +93,8 @@ pub enum DeletionPolicy {
     /// Brain and keys stay; an engine of the same name and user takes them up again.
     #[default]
     Retain,
-    /// Keys and brain are deleted.
+    /// Keys and brain are deleted. A key that a backup holds stays, and is nobody's.
     Delete,
+    /// The keys are destroyed first, whoever holds them, and then the brain: nothing of it can ever be read again.
+    Erase,
 }

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use prometheus::{
-    HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
+    HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 use userengine_api::status::Phase;
 
@@ -16,6 +17,9 @@ pub struct Metrics {
     writes: IntCounterVec,
     engines: IntGaugeVec,
     phases: Mutex<HashMap<String, Phase>>,
+    rotations: IntCounterVec,
+    oldest_key: IntGauge,
+    keys: Mutex<HashMap<String, Timestamp>>,
 }
 
 impl Metrics {
@@ -40,6 +44,16 @@ impl Metrics {
             &["verb", "kind"],
         )?;
         let engines = IntGaugeVec::new(Opts::new("engines", "Engines by phase"), &["phase"])?;
+        let rotations = IntCounterVec::new(
+            Opts::new("rotations_total", "Rotations that ended, by outcome"),
+            &["outcome"],
+        )?;
+        let oldest_key = IntGauge::new(
+            "oldest_active_key_age_seconds",
+            "Age of the oldest key that an engine seals with",
+        )?;
+        registry.register(Box::new(rotations.clone()))?;
+        registry.register(Box::new(oldest_key.clone()))?;
         registry.register(Box::new(reconciles.clone()))?;
         registry.register(Box::new(writes.clone()))?;
         registry.register(Box::new(engines.clone()))?;
@@ -52,6 +66,9 @@ impl Metrics {
             writes,
             engines,
             phases: Mutex::default(),
+            rotations,
+            oldest_key,
+            keys: Mutex::default(),
         })
     }
 
@@ -82,8 +99,31 @@ impl Metrics {
         }
     }
 
+    /// A rotation ended with `outcome`, a word from a fixed set.
+    pub fn rotated(&self, outcome: &'static str) {
+        self.rotations.with_label_values(&[outcome]).inc();
+    }
+
+    /// The engine with this uid seals with a key that was made then; `None`: it has none, or is gone.
+    pub fn key(&self, uid: &str, created: Option<Timestamp>) {
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        match created {
+            Some(created) => keys.insert(uid.to_owned(), created),
+            None => keys.remove(uid),
+        };
+    }
+
+    fn age_of_oldest_key(&self) -> i64 {
+        let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        let oldest = keys.values().min();
+        oldest.map_or(0, |oldest| {
+            crate::clock::now().duration_since(*oldest).as_secs()
+        })
+    }
+
     /// The Prometheus text format.
     pub fn text(&self) -> prometheus::Result<String> {
+        self.oldest_key.set(self.age_of_oldest_key());
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }
 }
@@ -108,5 +148,18 @@ mod tests {
             text.contains(r#"userengine_operator_engines{phase="Starting"} 0"#),
             "{text}"
         );
+    }
+
+    #[test]
+    fn the_age_of_keys_is_that_of_the_oldest_which_somebody_still_seals_with() {
+        let metrics = Metrics::new().unwrap();
+        assert_eq!(metrics.age_of_oldest_key(), 0);
+        let now = crate::clock::now();
+        metrics.key("a", Some(now - jiff::SignedDuration::from_hours(2)));
+        metrics.key("b", Some(now - jiff::SignedDuration::from_hours(1)));
+        assert!(metrics.age_of_oldest_key() >= 7200);
+        metrics.key("a", None);
+        let text = metrics.text().unwrap();
+        assert!(text.contains("oldest_active_key_age_seconds 36"), "{text}");
     }
 }

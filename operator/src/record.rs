@@ -1,12 +1,12 @@
 //! The record of a brain: annotations on its claim.
 //!
 //! Kubernetes may lose every other object of an engine; as long as the claim is there, the record
-//! says whose brain it is, which keys it needs and whether it was ever made.
+//! says whose brain it is, which keys it needs, how far a rotation of them is, and whether it was ever made.
 
 use std::collections::BTreeMap;
 
-use userengine_api::key::Kid;
 use userengine_api::labels;
+use userengine_rotation::ledger::{Ledger, LedgerError, Open, Texts};
 
 /// What is known of a brain.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,37 +17,10 @@ pub struct Record {
     pub user: String,
     /// The class that the engine sticks to.
     pub class: String,
-    /// The keys that it may need.
-    pub keys: Vec<RecordedKey>,
+    /// Its keys, and what becomes of them.
+    pub ledger: Ledger,
     /// True once the engine was Ready: from then on a missing brain is a loss, never a beginning.
     pub initialised: bool,
-}
-
-/// One key of a brain.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RecordedKey {
-    /// Its id.
-    pub kid: Kid,
-    /// What it is good for.
-    pub state: KeyState,
-    /// The end of its Secret's name.
-    pub suffix: String,
-}
-
-/// What a key is good for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeyState {
-    /// New values are sealed with it.
-    Active,
-}
-
-impl KeyState {
-    /// As the record has it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-        }
-    }
 }
 
 /// The annotations are not a record.
@@ -56,12 +29,9 @@ pub enum RecordError {
     /// One is not there.
     #[error("the annotation {0} is missing")]
     Missing(&'static str),
-    /// The list of keys cannot be read.
-    #[error(
-        "the annotation {} is not a list of kid:state:suffix with one active key",
-        labels::KEYS
-    )]
-    Keys,
+    /// The ledger of keys cannot be read.
+    #[error("its annotations are not a ledger of keys ({0})")]
+    Ledger(#[from] LedgerError),
 }
 
 impl Record {
@@ -71,66 +41,70 @@ impl Record {
             Some(value) if !value.is_empty() => Ok(value.clone()),
             _ => Err(RecordError::Missing(name)),
         };
-        get(labels::KEYS)?;
-        let keys = recorded_keys(annotations).ok_or(RecordError::Keys)?;
+        let texts = Texts {
+            keys: get(labels::KEYS)?,
+            consumed: annotations.get(labels::CONSUMED).cloned(),
+            open: annotations.get(labels::ROTATION).cloned(),
+            last: annotations.get(labels::LAST_ROTATION).cloned(),
+        };
+        let ledger = Ledger::parse(&texts)?;
         Ok(Self {
             database_id: get(labels::DATABASE_ID)?,
             user: get(labels::USER)?,
             class: get(labels::CLASS)?,
-            keys,
+            ledger,
             initialised: annotations
                 .get(labels::INITIALISED)
                 .is_some_and(|value| value == "true"),
         })
     }
 
-    /// The annotations that [`Record::parse`] reads.
-    pub fn annotations(&self) -> BTreeMap<String, String> {
-        let keys: Vec<_> = self
-            .keys
-            .iter()
-            .map(|key| format!("{}:{}:{}", key.kid, key.state.as_str(), key.suffix))
-            .collect();
+    /// The annotations that [`Record::parse`] reads; `None` for those that must not be there.
+    pub fn annotations(&self) -> BTreeMap<&'static str, Option<String>> {
+        let texts = self.ledger.texts();
         [
-            (labels::DATABASE_ID, self.database_id.clone()),
-            (labels::USER, self.user.clone()),
-            (labels::CLASS, self.class.clone()),
-            (labels::KEYS, keys.join(",")),
-            (labels::INITIALISED, self.initialised.to_string()),
+            (labels::DATABASE_ID, Some(self.database_id.clone())),
+            (labels::USER, Some(self.user.clone())),
+            (labels::CLASS, Some(self.class.clone())),
+            (labels::KEYS, Some(texts.keys)),
+            (labels::CONSUMED, texts.consumed),
+            (labels::ROTATION, texts.open),
+            (labels::LAST_ROTATION, texts.last),
+            (labels::INITIALISED, Some(self.initialised.to_string())),
         ]
         .into_iter()
-        .map(|(name, value)| (name.to_owned(), value))
         .collect()
     }
 
-    /// The key that new values are sealed with.
-    pub fn active(&self) -> Option<&RecordedKey> {
-        self.keys.iter().find(|key| key.state == KeyState::Active)
+    /// The ends of the names of every key Secret that may be there.
+    pub fn suffixes(&self) -> Vec<String> {
+        let mut all: Vec<_> = self
+            .ledger
+            .keys
+            .iter()
+            .map(|key| key.suffix.clone())
+            .collect();
+        let target = self.ledger.open.as_ref().map(|open| open.suffix.clone());
+        all.extend(target.filter(|target| !all.contains(target)));
+        all
     }
 }
 
-/// The keys of a record, whatever the rest of it is like; `None` if they cannot be read.
-pub fn recorded_keys(annotations: &BTreeMap<String, String>) -> Option<Vec<RecordedKey>> {
-    let text = annotations.get(labels::KEYS)?;
-    let keys: Vec<_> = text.split(',').map(parse_key).collect::<Option<_>>()?;
-    let is_active = |key: &&RecordedKey| key.state == KeyState::Active;
-    (keys.iter().filter(is_active).count() == 1).then_some(keys)
-}
-
-fn parse_key(text: &str) -> Option<RecordedKey> {
-    let mut parts = text.split(':');
-    let (kid, state, suffix) = (parts.next()?, parts.next()?, parts.next()?);
-    let state = match state {
-        "active" => KeyState::Active,
-        _ => return None,
-    };
-    let is_suffix = suffix.len() == 10 && suffix.bytes().all(|c| c.is_ascii_hexdigit());
-    (parts.next().is_none() && is_suffix).then_some(())?;
-    Some(RecordedKey {
-        kid: kid.parse().ok()?,
-        state,
-        suffix: suffix.to_owned(),
-    })
+/// The same of annotations that may be no record any more, as far as they can be read.
+pub fn suffixes(annotations: &BTreeMap<String, String>) -> Vec<String> {
+    let keys = annotations.get(labels::KEYS);
+    let entries = keys.into_iter().flat_map(|text| text.split(','));
+    let recorded = entries.filter_map(|entry| entry.split(':').nth(2).map(str::to_owned));
+    let open = annotations.get(labels::ROTATION);
+    let open: Option<Open> = open.and_then(|text| serde_json::from_str(text).ok());
+    let mut all = Vec::new();
+    for suffix in recorded.chain(open.map(|open| open.suffix)) {
+        let is_suffix = suffix.len() == 10 && suffix.bytes().all(|c| c.is_ascii_hexdigit());
+        if is_suffix && !all.contains(&suffix) {
+            all.push(suffix);
+        }
+    }
+    all
 }
 
 #[cfg(test)]
@@ -138,22 +112,25 @@ mod tests {
     use super::*;
 
     fn record() -> Record {
+        let kid = "0123456789abcdef".parse().unwrap();
         Record {
             database_id: "8b1e".to_owned(),
             user: "alice@example.com".to_owned(),
             class: "standard".to_owned(),
-            keys: vec![RecordedKey {
-                kid: "0123456789abcdef".parse().unwrap(),
-                state: KeyState::Active,
-                suffix: "0011223344".to_owned(),
-            }],
+            ledger: Ledger::born(kid, "0011223344".to_owned()),
             initialised: true,
         }
     }
 
+    fn written(record: &Record) -> BTreeMap<String, String> {
+        let all = record.annotations().into_iter();
+        all.filter_map(|(name, value)| Some((name.to_owned(), value?)))
+            .collect()
+    }
+
     #[test]
     fn reads_back_what_it_wrote() {
-        assert_eq!(Record::parse(&record().annotations()), Ok(record()));
+        assert_eq!(Record::parse(&written(&record())), Ok(record()));
     }
 
     #[test]
@@ -164,33 +141,34 @@ mod tests {
             labels::CLASS,
             labels::KEYS,
         ] {
-            let mut annotations = record().annotations();
+            let mut annotations = written(&record());
             annotations.remove(name);
             assert_eq!(Record::parse(&annotations), Err(RecordError::Missing(name)));
         }
     }
 
     #[test]
-    fn refuses_a_list_of_keys_that_it_cannot_trust() {
-        let key = "0123456789abcdef:active:0011223344";
-        let cases = [
-            "x",
-            "0123456789abcdef:active",
-            "0123456789abcdef:sleeping:0011223344",
-            "0123456789abcdef:active:00:1",
-        ];
-        for text in cases
-            .map(str::to_owned)
-            .into_iter()
-            .chain([format!("{key},{key}"), format!("{key},")])
-        {
-            let mut annotations = record().annotations();
-            annotations.insert(labels::KEYS.to_owned(), text.clone());
-            assert_eq!(
-                Record::parse(&annotations),
-                Err(RecordError::Keys),
-                "{text}"
+    fn refuses_a_ledger_that_it_cannot_trust() {
+        for (name, text) in [
+            (labels::KEYS, "x"),
+            (labels::CONSUMED, "x"),
+            (labels::ROTATION, "{}"),
+            (labels::LAST_ROTATION, "[]"),
+        ] {
+            let mut annotations = written(&record());
+            annotations.insert(name.to_owned(), text.to_owned());
+            let parsed = Record::parse(&annotations);
+            assert!(
+                matches!(parsed, Err(RecordError::Ledger(_))),
+                "{name}: {parsed:?}"
             );
         }
+    }
+
+    #[test]
+    fn finds_the_names_of_secrets_in_a_record_that_is_none_any_more() {
+        let text = "a:active:0011223344,b:asleep:5566778899:7,c:d:../../e,0011223344";
+        let annotations = BTreeMap::from([(labels::KEYS.to_owned(), text.to_owned())]);
+        assert_eq!(suffixes(&annotations), ["0011223344", "5566778899"]);
     }
 }

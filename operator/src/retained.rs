@@ -14,7 +14,7 @@ use userengine_api::{UserEngine, labels};
 
 use crate::cluster::{WriteError, Writer};
 use crate::metrics::Metrics;
-use crate::record::recorded_keys;
+use crate::record;
 use crate::user_engine::retry::Backoff;
 
 /// Brain and keys could not be let go.
@@ -109,9 +109,9 @@ pub fn key_names(claim: &PersistentVolumeClaim) -> Vec<String> {
     };
     let born = claim.annotations().get(labels::DATABASE_ID);
     let mut suffixes: Vec<_> = born.map(|id| key_suffix(id, INITIAL)).into_iter().collect();
-    for key in recorded_keys(claim.annotations()).unwrap_or_default() {
-        if !suffixes.contains(&key.suffix) {
-            suffixes.push(key.suffix);
+    for suffix in record::suffixes(claim.annotations()) {
+        if !suffixes.contains(&suffix) {
+            suffixes.push(suffix);
         }
     }
     suffixes

@@ -47,7 +47,7 @@ pub use crate::store::{ConnectionIdentity, ConnectionState};
 use jiff::Timestamp;
 
 use background::Background;
-use call::Places;
+use call::Calls;
 use limit::Limiter;
 
 use crate::catalog::{Entry, LiveCatalog};
@@ -95,7 +95,7 @@ struct Inner {
     /// Taken while a connection is added, so that an alias goes to one of two.
     connecting: tokio::sync::Mutex<()>,
     callbacks: Limiter,
-    places: Places,
+    calls: Calls,
 }
 
 #[derive(Debug, Default)]

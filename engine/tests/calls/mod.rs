@@ -6,7 +6,6 @@ mod breaking;
 mod crowds;
 mod events;
 mod hostile;
-mod process;
 mod tools;
 mod upstream;
 mod world;

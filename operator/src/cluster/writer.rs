@@ -152,6 +152,25 @@ impl Writer {
         outcome(kind, name, patched)
     }
 
+    /// Takes one finalizer off exactly the object with this uid; those of others stay.
+    pub async fn remove_finalizer<K: Kind>(
+        &self,
+        kind: &'static str,
+        name: &str,
+        uid: Option<&str>,
+        finalizer: &str,
+    ) -> Result<(), WriteError> {
+        let patch = Patch::Strategic(
+            json!({ "metadata": { "uid": uid, "$deleteFromPrimitiveList/finalizers": [finalizer] } }),
+        );
+        self.metrics.wrote("patch", kind);
+        let patched = self
+            .api::<K>()
+            .patch(name, &PatchParams::default(), &patch)
+            .await;
+        outcome(kind, name, patched)
+    }
+
     /// Applies a status: fields that are not in it go away.
     pub async fn apply_status<K: Kind>(
         &self,
@@ -175,7 +194,29 @@ impl Writer {
         name: &str,
         uid: Option<String>,
     ) -> Result<(), WriteError> {
-        let parameters = DeleteParams::background().preconditions(Preconditions {
+        self.delete_by::<K>(DeleteParams::background(), kind, name, uid)
+            .await
+    }
+
+    /// The same, and what the object owns goes first: it is there for as long as anything of it is.
+    pub async fn delete_foreground<K: Kind>(
+        &self,
+        kind: &'static str,
+        name: &str,
+        uid: Option<String>,
+    ) -> Result<(), WriteError> {
+        self.delete_by::<K>(DeleteParams::foreground(), kind, name, uid)
+            .await
+    }
+
+    async fn delete_by<K: Kind>(
+        &self,
+        how: DeleteParams,
+        kind: &'static str,
+        name: &str,
+        uid: Option<String>,
+    ) -> Result<(), WriteError> {
+        let parameters = how.preconditions(Preconditions {
             uid,
             resource_version: None,
         });

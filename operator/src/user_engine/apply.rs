@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures::future::join_all;
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret};
 use kube::api::ApiResource;
 use serde_json::{Value, json};
@@ -125,6 +126,17 @@ async fn carry_out(writer: &Writer, observed: &Observed, step: &Step) -> Result<
             let name = format!("{}-0", observed.name());
             writer.patch::<Pod>("Pod", &name, patch).await?;
         }
+        Step::RunJob(job) => {
+            writer
+                .create(&ApiResource::erase::<Job>(&()), "Job", job)
+                .await?;
+        }
+        Step::DeleteJob { name, uid } => {
+            writer
+                .delete_foreground::<Job>("Job", name, uid.clone())
+                .await?;
+        }
+        Step::DestroyKey { name, uid } => destroy_key(writer, name, uid.as_deref()).await?,
         Step::Apply(child) => return apply_child(writer, observed, child).await,
     }
     Ok(Outcome::Done)
@@ -166,6 +178,24 @@ async fn mint_key(
         .create(&ApiResource::erase::<Secret>(&()), "Secret", &secret)
         .await
     {
+        Err(WriteError::Raced { .. }) => Ok(()),
+        other => Ok(other?),
+    }
+}
+
+/// Deletes exactly this Secret, and lets it go.
+pub(super) async fn destroy_key(
+    writer: &Writer,
+    name: &str,
+    uid: Option<&str>,
+) -> Result<(), Error> {
+    let which = uid.map(str::to_owned);
+    writer.delete::<Secret>("Secret", name, which).await?;
+    let let_go = writer
+        .remove_finalizer::<Secret>("Secret", name, uid, labels::KEY_FINALIZER)
+        .await;
+    match let_go {
+        // Nothing held it any more.
         Err(WriteError::Raced { .. }) => Ok(()),
         other => Ok(other?),
     }

@@ -12,12 +12,13 @@ use userengine_api::key::{EncryptionKey, KeyError, Kid};
 use userengine_api::names::{INITIAL, key_suffix};
 use userengine_api::status::StorageInfo;
 use userengine_api::{EngineClass, UserEngine, UserEngineSpec, labels};
+use userengine_rotation::ledger::{Key, KeyState, Ledger};
 
 use super::assess::{Assessment, assess};
 use super::build::CONTAINER;
-use super::observed::{ApiKeySecret, KeySecret, Observed};
+use super::observed::{ApiKeySecret, KeySecret, Observed, Rotating};
 use super::plan::{Plan, Step, plan};
-use crate::record::{KeyState, Record, RecordedKey};
+use crate::record::Record;
 
 /// The uid of the engine, and so the id of a brain that is born under it.
 pub const UID: &str = "0c9a5e1e-0000-4000-8000-000000000001";
@@ -44,6 +45,9 @@ pub fn world() -> World {
         children: BTreeMap::new(),
         pod: None,
         operator_namespace: "userengine-system".to_owned(),
+        rotating: Rotating::default(),
+        proof: None,
+        now: Timestamp::UNIX_EPOCH,
     })
 }
 
@@ -79,13 +83,15 @@ pub fn record() -> Record {
         database_id: UID.to_owned(),
         user: USER.to_owned(),
         class: "standard".to_owned(),
-        keys: vec![RecordedKey {
-            kid: key(1).kid(),
-            state: KeyState::Active,
-            suffix: suffix(),
-        }],
+        ledger: Ledger::born(key(1).kid(), suffix()),
         initialised: false,
     }
+}
+
+fn annotations(record: &Record) -> BTreeMap<&'static str, String> {
+    let all = record.annotations().into_iter();
+    all.filter_map(|(name, value)| Some((name, value?)))
+        .collect()
 }
 
 /// The Secret of key 1, as it should be.
@@ -96,12 +102,49 @@ pub fn key_secret() -> KeySecret {
 /// The first key's Secret with another content.
 pub fn holding(kid: Result<Kid, KeyError>) -> KeySecret {
     KeySecret::Present {
+        uid: Some("key-1".to_owned()),
         kid,
         database_id: Some(UID.to_owned()),
         held: true,
         terminating: false,
+        on_hold: false,
         created_at: Some(Timestamp::UNIX_EPOCH),
     }
+}
+
+/// The end of the name of the second key's Secret.
+pub const SECOND: &str = "0123456789";
+
+/// The record of a brain that rotation `r-1` takes from key 1 to key 2, in this phase.
+pub fn rotating_record(phase: &str) -> Record {
+    let mut record = Record {
+        initialised: true,
+        ..record()
+    };
+    let open = json!({
+        "id": "r-1", "mode": "Normal", "suffix": SECOND, "phase": phase, "attempt": 1, "started": 60, "since": 60,
+    });
+    record.ledger.open = Some(serde_json::from_value(open).unwrap());
+    if phase != "Minting" {
+        record.ledger.keys.push(Key {
+            kid: key(2).kid(),
+            state: KeyState::Staged,
+            suffix: SECOND.to_owned(),
+        });
+    }
+    record
+}
+
+/// The engine of that brain.
+pub fn rotating(phase: &str) -> World {
+    let World(mut seen) = world()
+        .claimed_with(&rotating_record(phase))
+        .with_key()
+        .with_api_key();
+    let secret = holding(Ok(key(2).kid()));
+    seen.keys.insert(SECOND.to_owned(), secret);
+    seen.now = Timestamp::from_second(70).unwrap();
+    World(seen)
 }
 
 /// The time at which things that are being deleted began to be.
@@ -156,7 +199,7 @@ impl World {
                 "name": "alice-brain",
                 "resourceVersion": "7",
                 "labels": common,
-                "annotations": record.annotations(),
+                "annotations": annotations(record),
                 "finalizers": [labels::CLAIM_FINALIZER],
             },
             "spec": { "resources": { "requests": { "storage": "1Gi" } } },

@@ -1,6 +1,6 @@
 //! What a running engine says of itself, on its internal port.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -8,16 +8,23 @@ use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Bytes;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use userengine_api::key::Kid;
 use userengine_api::layout::INTERNAL_PORT;
+use userengine_rotation::verdict::Progress;
+
+use super::assess::is_over;
 
 /// Longest wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// Longest wait for word of a rotation's progress, which is asked for each second.
+const PROGRESS_PATIENCE: Duration = Duration::from_millis(700);
 /// Largest answer that is read, in bytes.
 const LIMIT: usize = 64 * 1024;
 
@@ -28,6 +35,27 @@ pub struct Inside {
     pub version: String,
     /// The key that it seals with.
     pub write_kid: Kid,
+    /// The keys in its ring.
+    #[serde(default)]
+    pub held_kids: Vec<Kid>,
+    /// Sealed values by key, those in quarantine included.
+    #[serde(default)]
+    pub rows_by_kid: BTreeMap<Kid, u64>,
+    /// When all values were last opened with one key alone.
+    #[serde(default)]
+    pub last_verify: Option<Timestamp>,
+}
+
+impl Inside {
+    /// Nothing needs this key any more, as far as the engine can tell: it seals with `active`, everything opened with
+    /// one key since it was born, it does not hold the key, and no value names it.
+    pub fn does_without(&self, kid: &Kid, active: &Kid) -> bool {
+        let rows = self.rows_by_kid.get(kid).copied().unwrap_or_default();
+        self.write_kid == *active
+            && self.last_verify.is_some()
+            && !self.held_kids.contains(kid)
+            && rows == 0
+    }
 }
 
 /// The engine could not be asked.
@@ -73,7 +101,7 @@ impl Insides {
         {
             return Ok(inside.clone());
         }
-        let inside = ask(pod).await?;
+        let inside = ask_now(pod).await?;
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -101,7 +129,18 @@ fn run_of(pod: &Pod) -> Run {
     }
 }
 
-async fn ask(pod: &Pod) -> Result<Inside, Error> {
+/// What the engine in this pod says now: proof must be fresh.
+pub async fn ask_now(pod: &Pod) -> Result<Inside, Error> {
+    ask(pod, "/keys", PATIENCE).await
+}
+
+/// How far the rotation is that one of these pods runs; `None` if none of them says so.
+pub async fn progress(pods: &[Pod]) -> Option<Progress> {
+    let pod = pods.iter().find(|pod| !is_over(pod))?;
+    ask(pod, "/progress", PROGRESS_PATIENCE).await.ok()
+}
+
+async fn ask<T: DeserializeOwned>(pod: &Pod, path: &str, patience: Duration) -> Result<T, Error> {
     let address = pod
         .status
         .as_ref()
@@ -112,7 +151,7 @@ async fn ask(pod: &Pod) -> Result<Inside, Error> {
     } else {
         format!("{address}:{INTERNAL_PORT}")
     };
-    match timeout(PATIENCE, get_keys(&address)).await {
+    match timeout(patience, get(&address, path)).await {
         Ok(answer) => answer,
         Err(_) => Err(Error::Unreachable {
             address,
@@ -121,7 +160,7 @@ async fn ask(pod: &Pod) -> Result<Inside, Error> {
     }
 }
 
-async fn get_keys(address: &str) -> Result<Inside, Error> {
+async fn get<T: DeserializeOwned>(address: &str, path: &str) -> Result<T, Error> {
     let unreachable = |message: String| Error::Unreachable {
         address: address.to_owned(),
         message,
@@ -133,7 +172,7 @@ async fn get_keys(address: &str) -> Result<Inside, Error> {
         .await
         .map_err(|error| unreachable(error.to_string()))?;
     tokio::spawn(connection);
-    let request = Request::get("/keys")
+    let request = Request::get(path)
         .header("host", address)
         .body(Empty::<Bytes>::new());
     let request = request.map_err(|error| unreachable(error.to_string()))?;
@@ -148,4 +187,37 @@ async fn get_keys(address: &str) -> Result<Inside, Error> {
     let body = body.map_err(|error| Error::NotUnderstood(error.to_string()))?;
     serde_json::from_slice(&body.to_bytes())
         .map_err(|error| Error::NotUnderstood(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kid(digit: &str) -> Kid {
+        digit.repeat(16).parse().unwrap()
+    }
+
+    fn inside(change: impl FnOnce(&mut Inside)) -> Inside {
+        let mut inside = Inside {
+            version: "0.1.0".to_owned(),
+            write_kid: kid("b"),
+            held_kids: vec![kid("b")],
+            rows_by_kid: [(kid("b"), 3)].into(),
+            last_verify: Some(Timestamp::UNIX_EPOCH),
+        };
+        change(&mut inside);
+        inside
+    }
+
+    #[test]
+    fn a_key_is_done_without_only_if_nothing_at_all_speaks_for_it() {
+        let without = |inside: Inside| inside.does_without(&kid("a"), &kid("b"));
+        assert!(without(inside(|_| {})));
+        assert!(!without(inside(|it| it.held_kids.push(kid("a")))));
+        assert!(!without(inside(|it| {
+            it.rows_by_kid.insert(kid("a"), 1);
+        })));
+        assert!(!without(inside(|it| it.last_verify = None)));
+        assert!(!without(inside(|it| it.write_kid = kid("c"))));
+    }
 }

@@ -8,6 +8,7 @@ pub mod child;
 pub(crate) mod fixtures;
 pub mod inside;
 pub mod leave;
+mod news;
 pub mod observe;
 pub mod observed;
 pub mod plan;
@@ -18,28 +19,35 @@ pub mod status;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::runtime::controller::Action;
 use kube::runtime::events::Recorder;
 use kube::runtime::reflector::Store;
 use kube::{Client, ResourceExt};
 use userengine_api::condition::Reason;
-use userengine_api::status::Phase;
+use userengine_api::status::{Phase, UserEngineStatus};
 use userengine_api::{EngineClass, UserEngine};
 
-use self::assess::{Assessment, Severity};
+use self::assess::{Assessment, Rotation, Severity};
 use self::observed::Observed;
 use self::status::Report;
 use crate::cluster::{WriteError, Writer};
 use crate::metrics::Metrics;
 use crate::retained;
 
-/// Rounds of one reconcile: key, claim, children, and one to spare.
-const ROUNDS: usize = 4;
+/// Rounds of one reconcile: a birth has three (key, claim, children), a rotation that begins five (the request, the key,
+/// its reading back, the engine's stop), and some to spare.
+const ROUNDS: usize = 8;
 /// How soon a Secret that somebody has to mend is looked at again; Secrets are not watched.
 const RECHECK_BLOCKED: Duration = Duration::from_secs(10);
 /// How soon an engine that could not be asked is asked again.
 const RECHECK_INSIDE: Duration = Duration::from_secs(5);
+/// How soon a rotation that has stopped the engine is looked at again: pods that are not ours, and are in its way, wake
+/// nobody, and its progress is shown within two seconds.
+const RECHECK_ROTATING: Duration = Duration::from_secs(1);
+/// How soon an engine is asked again whether it does without a key whose time is up.
+const RECHECK_PROOF: Duration = Duration::from_mins(10);
 /// How soon everything is looked at again if nothing happens.
 const RECHECK_QUIET: Duration = Duration::from_mins(30);
 
@@ -130,16 +138,19 @@ async fn rounds(engine: &Arc<UserEngine>, context: &Context) -> Result<Done, Err
     let writer = Writer::new(context.client.clone(), namespace, context.metrics.clone());
     for round in 1.. {
         // What the watch gave may be older than a deletion: nothing is made for an engine that goes.
-        let Some(observed) = observe::observe(context, engine).await? else {
+        let Some(mut observed) = observe::observe(context, engine).await? else {
             return Ok(gone(context, engine));
         };
         if observed.engine.metadata.deletion_timestamp.is_some() {
             leave::leave(context, &writer, &observed.engine).await?;
             return Ok(gone(context, engine));
         }
-        let mut assessment = assess::assess(&observed);
+        let mut assessment = assess(&mut observed).await;
         let plan = plan::plan(&observed, &assessment);
         let applied = apply::apply(&writer, &observed, &plan).await?;
+        if applied.trouble.is_none() {
+            news::tell(context, &observed.engine, &assessment, &plan.news).await;
+        }
         if plan.again && applied.trouble.is_none() && round < ROUNDS {
             continue;
         }
@@ -155,11 +166,33 @@ async fn rounds(engine: &Arc<UserEngine>, context: &Context) -> Result<Done, Err
     unreachable!("the loop above returns")
 }
 
+/// Finds out what the observed state means; asks the engine for proof if a key's destruction waits for it.
+async fn assess(observed: &mut Observed) -> Assessment {
+    let assessment = assess::assess(observed);
+    let wanted = assessment.rotation.as_ref().and_then(Rotation::wish);
+    let is_wanted = wanted.is_some_and(|wish| !wish.prove.is_empty());
+    let serving = observed.pod.as_ref().filter(|_| assessment.engine.holds());
+    let Some(pod) = serving.filter(|_| is_wanted) else {
+        return assessment;
+    };
+    match inside::ask_now(pod).await {
+        Ok(proof) => {
+            observed.proof = Some(proof);
+            assess::assess(observed)
+        }
+        Err(error) => {
+            tracing::warn!(engine = observed.name(), %error, "no proof that a key is not needed any more; it is kept");
+            assessment
+        }
+    }
+}
+
 /// The engine is gone, or as good as gone.
 fn gone(context: &Context, engine: &UserEngine) -> Done {
     context
         .metrics
         .engine(&engine.uid().unwrap_or_default(), None);
+    context.metrics.key(&engine.uid().unwrap_or_default(), None);
     Done {
         phase: None,
         action: Action::await_change(),
@@ -185,6 +218,7 @@ async fn finish(
         .await
         .map_err(Error::Report)?;
     context.metrics.engine(&observed.uid(), status.phase);
+    context.metrics.key(&observed.uid(), key_created(&status));
     let unheard = assessment.engine.holds() && inside.is_none();
     Ok(Done {
         phase: status.phase,
@@ -210,15 +244,46 @@ async fn ask_inside(
     }
 }
 
+/// When the active key was made.
+fn key_created(status: &UserEngineStatus) -> Option<Timestamp> {
+    let encryption = status.encryption.as_ref()?;
+    let mut keys = encryption.keys.iter();
+    let active = keys.find(|key| key.id == encryption.active_key)?;
+    active.created_at.as_ref().map(|time| time.0)
+}
+
 /// When to look again without being told to.
 fn recheck(report: &Report<'_>, unheard: bool) -> Duration {
+    let quiet = retry::jittered(RECHECK_QUIET, &report.observed.uid());
     let ready = report.ready();
-    if ready.severity == Severity::Blocked || ready.reason == Reason::Waiting {
+    let own = if ready.severity == Severity::Blocked || ready.reason == Reason::Waiting {
         RECHECK_BLOCKED
     } else if unheard {
         RECHECK_INSIDE
     } else {
-        retry::jittered(RECHECK_QUIET, &report.observed.uid())
+        quiet
+    };
+    let rotation = report.assessment.rotation.as_ref();
+    rotation.map_or(own, |rotation| own.min(recheck_rotation(rotation, quiet)))
+}
+
+fn recheck_rotation(rotation: &Rotation, quiet: Duration) -> Duration {
+    let Some(wish) = rotation.wish() else {
+        return RECHECK_ROTATING;
+    };
+    let is_at_work = wish.stopped || wish.clear_jobs || wish.mint.is_some();
+    if wish.stuck.is_some() || wish.queued.is_some() && !is_at_work || !wish.destroy.is_empty() {
+        return RECHECK_BLOCKED;
+    }
+    if is_at_work {
+        return RECHECK_ROTATING;
+    }
+    let timed = wish.look_again.and_then(|wait| u64::try_from(wait).ok());
+    let timed = timed.map_or(quiet, Duration::from_secs);
+    if wish.prove.is_empty() {
+        timed
+    } else {
+        timed.min(RECHECK_PROOF)
     }
 }
 

@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod};
 use kube::ResourceExt;
 use kube::api::DynamicObject;
 use userengine_api::key::{KeyError, Kid};
 use userengine_api::names::{INITIAL, Names, key_suffix};
 use userengine_api::{EngineClass, UserEngine};
+use userengine_rotation::verdict::Progress;
 
 use super::child::ChildId;
+use super::inside::Inside;
 use crate::record::{Record, RecordError};
 
 /// Everything that a decision about one engine may depend on.
@@ -34,6 +37,25 @@ pub struct Observed {
     pub pod: Option<Pod>,
     /// The namespace whose operator pods may reach an engine from inside.
     pub operator_namespace: String,
+    /// What a rotation runs, and who is in its way. Empty while there is none.
+    pub rotating: Rotating,
+    /// What the engine said of its keys just now, if it was asked for proof.
+    pub proof: Option<Inside>,
+    /// When all of this had been read.
+    pub now: Timestamp,
+}
+
+/// What a rotation runs, and who is in its way.
+#[derive(Debug, Clone, Default)]
+pub struct Rotating {
+    /// The Jobs of rotations.
+    pub jobs: Vec<Job>,
+    /// Their pods.
+    pub pods: Vec<Pod>,
+    /// Every other pod of the namespace that mounts the claim.
+    pub holders: Vec<Pod>,
+    /// What the pod that runs says of its progress.
+    pub progress: Option<Progress>,
 }
 
 impl Observed {
@@ -72,6 +94,8 @@ pub enum KeySecret {
     Absent,
     /// It exists.
     Present {
+        /// Which one of its name.
+        uid: Option<String>,
         /// The id of the key it holds, computed from the bytes.
         kid: Result<Kid, KeyError>,
         /// The brain that it says it is for.
@@ -80,6 +104,8 @@ pub enum KeySecret {
         held: bool,
         /// It is being deleted.
         terminating: bool,
+        /// A backup needs it.
+        on_hold: bool,
         /// When it was created.
         created_at: Option<Timestamp>,
     },

@@ -8,9 +8,10 @@ mod probe;
 mod session;
 mod verdict;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
 
 use jiff::Timestamp;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::breaker::BreakerStatus;
 use super::tools::ToolCache;
@@ -27,8 +28,7 @@ pub(super) use verdict::{failure, verdict};
 /// Session, breaker and permits of one connection.
 #[derive(Debug)]
 pub struct Traffic {
-    /// Calls that are being made. Only `Places` changes it, which counts them all.
-    under_way: AtomicUsize,
+    permits: Arc<Semaphore>,
     pub(super) gate: Gate,
     pub(super) slot: Slot,
     pub(super) tools: ToolCache,
@@ -52,7 +52,7 @@ impl Traffic {
     /// Nothing has gone through yet.
     pub fn new(limits: Limits, clock: Clock) -> Self {
         Self {
-            under_way: AtomicUsize::new(0),
+            permits: Arc::new(Semaphore::new(limits.per_connection)),
             gate: Gate::new(limits.breaker, clock),
             slot: Slot::default(),
             tools: ToolCache::default(),
@@ -91,17 +91,9 @@ impl Traffic {
         }
     }
 
-    /// Calls that are being made.
-    pub(super) fn under_way(&self) -> usize {
-        self.under_way.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn begin(&self) {
-        self.under_way.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(super) fn end(&self) {
-        self.under_way.fetch_sub(1, Ordering::Relaxed);
+    /// A place for one call; `None` if all are taken.
+    pub(super) fn permit(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.permits).try_acquire_owned().ok()
     }
 }
 

@@ -1,21 +1,23 @@
-//! Whether the key that the brain is sealed with is there, and is that key.
+//! Whether the keys that the brain may be sealed with are there, and are those keys.
 
 use userengine_api::condition::Reason;
 use userengine_api::labels;
 
+use userengine_rotation::ledger::Key;
+
 use super::Finding;
-use crate::record::{Record, RecordError, RecordedKey};
+use crate::record::{Record, RecordError};
 use crate::user_engine::observed::{KeySecret, Observed};
 
-/// Looks at every key that the record names, or at the one that birth makes.
+/// Looks at every key that the engine holds by the record, or at the one that birth makes.
 pub fn assess(observed: &Observed, record: Option<&Result<Record, RecordError>>) -> Finding {
     match record {
         None => unborn(observed),
         Some(Err(error)) => unknown(observed, error),
         Some(Ok(record)) => {
             let findings = record
-                .keys
-                .iter()
+                .ledger
+                .ring()
                 .map(|key| recorded(observed, record, key));
             findings
                 .max_by_key(|finding| finding.severity)
@@ -76,7 +78,7 @@ fn unborn(observed: &Observed) -> Finding {
     }
 }
 
-fn recorded(observed: &Observed, record: &Record, key: &RecordedKey) -> Finding {
+fn recorded(observed: &Observed, record: &Record, key: &Key) -> Finding {
     let name = observed.names().key(&key.suffix);
     let kid = &key.kid;
     match observed.keys.get(&key.suffix) {
@@ -115,7 +117,7 @@ fn recorded(observed: &Observed, record: &Record, key: &RecordedKey) -> Finding 
         }) => Finding::blocked(
             Reason::KeyDeletionPending,
             format!(
-                "the Secret '{name}' with key {kid} is being deleted and stays readable for now: save a copy of it; a deletion cannot be taken back"
+                "the Secret '{name}' with key {kid} is being deleted and stays readable for now: rotate to another key (spec.encryption.rotation); a deletion cannot be taken back"
             ),
         ),
         Some(KeySecret::Present { .. }) => Finding::fine(format!("key {kid} is there")),

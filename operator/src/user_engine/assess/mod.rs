@@ -2,8 +2,10 @@
 
 mod class;
 mod handed;
+mod jobs;
 mod key;
 mod pod;
+mod rotation;
 mod storage;
 
 use std::collections::BTreeMap;
@@ -11,7 +13,9 @@ use std::collections::BTreeMap;
 use userengine_api::condition::Reason;
 use userengine_api::engine_class::EngineClassSpec;
 
+pub use jobs::is_over;
 pub use pod::is_ready;
+pub use rotation::{Rotation, stops_the_engine};
 pub use storage::{is_bound, requested_size, wanted_size};
 
 use super::observed::Observed;
@@ -91,6 +95,12 @@ impl Finding {
     pub fn holds(&self) -> bool {
         self.severity == Severity::Fine
     }
+
+    /// As a finding about a key: an engine can run on it. One that is being deleted stays readable, and the cure, a
+    /// rotation, must not wait for it to be gone.
+    pub fn allows_the_engine(&self) -> bool {
+        self.severity < Severity::Blocked || self.reason == Reason::KeyDeletionPending
+    }
 }
 
 /// The class that an engine follows.
@@ -124,10 +134,14 @@ pub struct Assessment {
     pub key: Finding,
     /// `EngineAvailable`.
     pub engine: Finding,
+    /// `EncryptionUpToDate`.
+    pub encryption: Finding,
     /// The class, if there is one to follow.
     pub resolved: Option<ResolvedClass>,
     /// The record, if it can be trusted and is this user's.
     pub record: Option<Record>,
+    /// What comes next for its keys.
+    pub rotation: Option<Rotation>,
 }
 
 impl Assessment {
@@ -156,13 +170,31 @@ pub fn assess(observed: &Observed) -> Assessment {
     let record = record
         .and_then(Result::ok)
         .filter(|record| record.user == observed.engine.spec.user);
+    let is_well = resolved.is_some()
+        && storage.severity < Severity::Blocked
+        && key.allows_the_engine()
+        && engine.severity <= Severity::Idle;
+    let rotation = record
+        .as_ref()
+        .map(|record| rotation::assess(observed, record, resolved.as_ref(), !is_well));
+    let encryption = rotation.as_ref().map_or_else(
+        || Finding::waiting(Reason::Waiting, "there is no brain to speak of yet"),
+        |rotation| rotation.finding.clone(),
+    );
+    let engine = if record.as_ref().is_some_and(stops_the_engine) {
+        Finding::waiting(Reason::Rotating, encryption.message.clone())
+    } else {
+        engine
+    };
     Assessment {
         class,
         storage,
         key,
         engine,
+        encryption,
         resolved,
         record,
+        rotation,
     }
 }
 

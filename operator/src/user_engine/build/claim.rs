@@ -29,21 +29,28 @@ pub fn claim(observed: &Observed, record: &Record, class: &ResolvedClass, size: 
             "name": observed.names().claim(),
             "namespace": observed.engine.namespace(),
             "labels": common_labels(&observed.name()),
-            "annotations": record.annotations(),
+            "annotations": given(record),
             "finalizers": [labels::CLAIM_FINALIZER],
         },
         "spec": spec,
     })
 }
 
-/// What the claim lacks, as a merge patch that fails if somebody changed it in between; `None` if nothing.
+/// The annotations of a record that have a value.
+fn given(record: &Record) -> Value {
+    let all = record.annotations().into_iter();
+    let given = all.filter_map(|(name, value)| Some((name.to_owned(), Value::String(value?))));
+    Value::Object(given.collect())
+}
+
+/// What the claim lacks, or has too much, as a merge patch that fails if somebody changed it in between; `None` if nothing.
 pub fn claim_amendment(claim: &PersistentVolumeClaim, should: &Record) -> Option<Value> {
     let mut metadata = Map::new();
     let lacking: Map<_, _> = should
         .annotations()
         .into_iter()
-        .filter(|(name, value)| claim.annotations().get(name) != Some(value))
-        .map(|(name, value)| (name, Value::String(value)))
+        .filter(|(name, value)| claim.annotations().get(*name) != value.as_ref())
+        .map(|(name, value)| (name.to_owned(), value.map_or(Value::Null, Value::String)))
         .collect();
     if !lacking.is_empty() {
         metadata.insert("annotations".to_owned(), Value::Object(lacking));

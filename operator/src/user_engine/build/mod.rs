@@ -3,7 +3,9 @@
 mod catalog;
 mod claim;
 mod environment;
+mod job;
 mod network_policy;
+mod pod;
 mod secrets;
 mod service;
 mod service_account;
@@ -13,7 +15,6 @@ mod volumes;
 
 use std::collections::BTreeMap;
 
-use kube::ResourceExt;
 use kube::api::DynamicObject;
 use serde_json::{Value, json};
 use userengine_api::engine_class::EngineClassSpec;
@@ -23,10 +24,12 @@ use userengine_api::names::Names;
 
 pub use catalog::nudge;
 pub use claim::{claim, claim_amendment, claim_growth};
+pub use job::{MIGRATE, VERIFY, job_name};
 pub use secrets::{api_key_secret, key_secret};
 pub use stateful_set::CONTAINER;
+pub use volumes::ring_of;
 
-use super::assess::{Handed, ResolvedClass};
+use super::assess::{Handed, ResolvedClass, stops_the_engine};
 use super::child::{Child, ChildId, ChildKind};
 use super::observed::Observed;
 use crate::cluster::drift;
@@ -38,7 +41,8 @@ struct Blueprint<'a> {
     namespace: &'a str,
     uid: &'a str,
     operator_namespace: &'a str,
-    suspended: bool,
+    stopped: bool,
+    last_node: Option<&'a str>,
     class: &'a EngineClassSpec,
     handed: &'a Handed,
     record: &'a Record,
@@ -96,21 +100,32 @@ impl Blueprint<'_> {
     }
 }
 
+impl<'a> Blueprint<'a> {
+    fn new(observed: &'a Observed, record: &'a Record, class: &'a ResolvedClass) -> Self {
+        let engine = &observed.engine;
+        let metadata = &engine.metadata;
+        Self {
+            name: metadata.name.as_deref().unwrap_or_default(),
+            namespace: metadata.namespace.as_deref().unwrap_or_default(),
+            uid: metadata.uid.as_deref().unwrap_or_default(),
+            operator_namespace: &observed.operator_namespace,
+            stopped: engine.spec.suspended || stops_the_engine(record),
+            last_node: engine.status.as_ref().and_then(|it| it.node.as_deref()),
+            class: &class.spec,
+            handed: &class.handed,
+            record,
+            live: &observed.children,
+        }
+    }
+}
+
 /// Every child whose content follows from the class, the record and the spec, in the order in which they are applied.
 pub fn children(observed: &Observed, record: &Record, class: &ResolvedClass) -> Vec<Child> {
-    let blueprint = Blueprint {
-        name: &observed.name(),
-        namespace: &observed.engine.namespace().unwrap_or_default(),
-        uid: &observed.uid(),
-        operator_namespace: &observed.operator_namespace,
-        suspended: observed.engine.spec.suspended,
-        class: &class.spec,
-        handed: &class.handed,
-        record,
-        live: &observed.children,
-    };
+    let blueprint = Blueprint::new(observed, record, class);
+    let is_open = record.ledger.open.is_some();
     let all = [
         Some(network_policy::build(&blueprint)),
+        is_open.then(|| network_policy::rotation(&blueprint)),
         Some(service_account::build(&blueprint)),
         Some(settings::build(&blueprint)),
         catalog::build(&blueprint),
@@ -119,6 +134,11 @@ pub fn children(observed: &Observed, record: &Record, class: &ResolvedClass) -> 
         Some(stateful_set::build(&blueprint)),
     ];
     all.into_iter().flatten().collect()
+}
+
+/// The Job of the attempt that the open rotation is at.
+pub fn job(observed: &Observed, record: &Record, class: &ResolvedClass) -> Option<Value> {
+    job::build(&Blueprint::new(observed, record, class))
 }
 
 /// The class's template, filled in.

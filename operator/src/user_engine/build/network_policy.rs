@@ -7,7 +7,7 @@ use userengine_api::engine_class::{Egress, EgressDefault, Peer};
 use userengine_api::labels;
 use userengine_api::layout::{API_PORT, INTERNAL_PORT};
 
-use super::{Blueprint, pod_selector};
+use super::{Blueprint, job, pod_selector};
 use crate::user_engine::child::{Child, ChildKind};
 
 /// Every IPv4 block of the IANA special-purpose registry, and multicast (<https://www.iana.org/assignments/iana-ipv4-special-registry>).
@@ -62,17 +62,38 @@ pub fn build(blueprint: &Blueprint<'_>) -> Child {
     )
 }
 
+/// Around what a rotation runs: the operator asks how far it is, and that is all.
+pub fn rotation(blueprint: &Blueprint<'_>) -> Child {
+    let body = json!({
+        "spec": {
+            "podSelector": { "matchLabels": job::selector(blueprint.name) },
+            "policyTypes": ["Ingress", "Egress"],
+            "ingress": [{ "from": [operator(blueprint)], "ports": tcp(&[INTERNAL_PORT.into()]) }],
+        }
+    });
+    blueprint.child(
+        ChildKind::NetworkPolicy,
+        blueprint.names().rotation(),
+        "networking.k8s.io/v1",
+        body,
+    )
+}
+
+/// The operator's own pods.
+fn operator(blueprint: &Blueprint<'_>) -> Value {
+    json!({
+        "namespaceSelector": { "matchLabels": { "kubernetes.io/metadata.name": blueprint.operator_namespace } },
+        "podSelector": { "matchLabels": { labels::NAME: labels::MANAGER } },
+    })
+}
+
 fn ingress(blueprint: &Blueprint<'_>) -> Vec<Value> {
     let class = blueprint.class;
     let mut rules = Vec::new();
     if !class.ingress_from.is_empty() {
         rules.push(json!({ "from": peers(&class.ingress_from), "ports": tcp(&[API_PORT.into()]) }));
     }
-    let operator = json!({
-        "namespaceSelector": { "matchLabels": { "kubernetes.io/metadata.name": blueprint.operator_namespace } },
-        "podSelector": { "matchLabels": { labels::NAME: labels::MANAGER } },
-    });
-    let inside: Vec<_> = [operator]
+    let inside: Vec<_> = [operator(blueprint)]
         .into_iter()
         .chain(peers(&class.monitoring_from))
         .collect();

@@ -1,13 +1,18 @@
 //! What the engine finds below its root: the brain, its keys, and what it may read.
 
+use kube::api::DynamicObject;
 use serde_json::{Value, json};
 use userengine_api::layout::{
     API_KEY_HASH_FILE, CATALOG_DIR, DATA_DIR, EXTRA_CA_FILE, KEYRING_DIR, SECRETS_DIR, config_map,
     secret,
 };
+use userengine_api::names::Names;
+use userengine_rotation::ledger::Key;
 
 use super::Blueprint;
 
+/// The volume with the ring.
+const KEYRING: &str = "keyring";
 /// Readable by the group of the process, which is the volume's as well.
 const MODE: i32 = 0o440;
 
@@ -106,17 +111,36 @@ fn all(blueprint: &Blueprint<'_>) -> Vec<Mount> {
 }
 
 fn keyring(blueprint: &Blueprint<'_>) -> Mount {
-    let names = blueprint.names();
-    let keys = blueprint.record.keys.iter();
-    let ring: Vec<_> = keys
-        .map(|key| json!({ "secret": { "name": names.key(&key.suffix), "items": [{ "key": secret::KEY, "path": key.kid }] } }))
-        .collect();
+    let keys: Vec<_> = blueprint.record.ledger.ring().collect();
     Mount::reads(
-        "keyring",
+        KEYRING,
         KEYRING_DIR,
         "projected",
-        json!({ "defaultMode": MODE, "sources": ring }),
+        ring(blueprint.name, &keys),
     )
+}
+
+/// A folder with these keys, each under its kid.
+pub fn ring(engine: &str, keys: &[&Key]) -> Value {
+    let names = Names(engine);
+    let sources: Vec<_> = keys
+        .iter()
+        .map(|key| json!({ "secret": { "name": names.key(&key.suffix), "items": [{ "key": secret::KEY, "path": key.kid }] } }))
+        .collect();
+    json!({ "defaultMode": MODE, "sources": sources })
+}
+
+/// The key Secrets that a StatefulSet mounts as its engine's ring.
+pub fn ring_of(live: &DynamicObject) -> Vec<String> {
+    let volumes = live.data.pointer("/spec/template/spec/volumes");
+    let volumes = volumes.and_then(Value::as_array).into_iter().flatten();
+    let ring = volumes.filter(|volume| volume.get("name") == Some(&json!(KEYRING)));
+    let sources = ring.filter_map(|ring| ring.pointer("/projected/sources")?.as_array());
+    sources
+        .flatten()
+        .filter_map(|source| source.pointer("/secret/name")?.as_str())
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Optional, so that one that is missing keeps no pod from starting; the kubelet brings it once it is there.

@@ -1,19 +1,27 @@
 //! What to do next. A pure function of what was observed; every step may be repeated.
 
-use userengine_api::labels;
+mod rotation;
 
-use super::assess::{Assessment, ResolvedClass, is_bound, requested_size, wanted_size};
+use userengine_api::labels;
+use userengine_rotation::decide::{Decision, News};
+use userengine_rotation::ledger::{Key, KeyState, Ledger};
+
+use super::assess::{
+    Assessment, ResolvedClass, Rotation, Severity, is_bound, requested_size, stops_the_engine,
+    wanted_size,
+};
 use super::build;
 use super::child::{Child, ChildKind};
 use super::observed::{ApiKeySecret, KeySecret, Observed};
-use crate::record::{KeyState, Record, RecordedKey};
+use crate::record::Record;
 
 /// One write, or none.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Step {
     /// Put the finalizer on the `UserEngine`.
     Hold,
-    /// Make the brain's first key. Only ever planned while there is no claim.
+    /// Make a key: the brain's first one while there is no claim, or the target of the rotation that the record says is
+    /// open. Never another.
     MintKey {
         /// Name of the Secret.
         name: String,
@@ -36,6 +44,22 @@ pub enum Step {
     Apply(Box<Child>),
     /// Annotate the pod, so that its kubelet brings the catalog now.
     Nudge(serde_json::Value),
+    /// Run the Job of a rotation's attempt.
+    RunJob(Box<serde_json::Value>),
+    /// Delete a Job of a rotation, its pods first.
+    DeleteJob {
+        /// Its name.
+        name: String,
+        /// Which one of that name.
+        uid: Option<String>,
+    },
+    /// Destroy a key that the record says is being destroyed.
+    DestroyKey {
+        /// Name of the Secret.
+        name: String,
+        /// Which one of that name.
+        uid: Option<String>,
+    },
 }
 
 impl Step {
@@ -56,50 +80,65 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// True if there is more to plan once these are done.
     pub again: bool,
+    /// What to tell once they are done.
+    pub news: Vec<News>,
 }
 
 /// Decides.
 pub fn plan(observed: &Observed, assessment: &Assessment) -> Plan {
-    let mut steps = Vec::new();
-    if !observed
-        .engine
-        .metadata
-        .finalizers
-        .iter()
-        .flatten()
-        .any(|name| name == labels::ENGINE_FINALIZER)
-    {
-        steps.push(Step::Hold);
-    }
-    let Some(class) = &assessment.resolved else {
-        return Plan {
-            steps,
-            again: false,
-        };
-    };
+    let mut plan = Plan::default();
+    plan.steps.extend(hold(observed));
     if observed.claim.is_none() {
-        let birth = birth(observed, assessment, class);
-        return Plan {
-            again: birth.is_some(),
-            steps: steps.into_iter().chain(birth).collect(),
-        };
+        let class = assessment.resolved.as_ref();
+        let birth = class.and_then(|class| birth(observed, assessment, class));
+        plan.again = birth.is_some();
+        plan.steps.extend(birth);
+        return plan;
     }
+    if let Some((record, rotation)) = assessment.record.as_ref().zip(assessment.rotation.as_ref()) {
+        match &rotation.decision {
+            // What is durable changes by itself, and everything is looked at again.
+            Decision::Write(next, news) => {
+                plan.steps.extend(write(observed, record, next));
+                plan.news.clone_from(news);
+                plan.again = true;
+                return plan;
+            }
+            Decision::Wish(wish) => plan.steps.extend(rotation::steps(observed, record, wish)),
+        }
+    }
+    if let Some(class) = &assessment.resolved {
+        live(observed, assessment, class, &mut plan);
+    }
+    plan
+}
+
+/// What keeps an engine with a brain as it should be.
+fn live(observed: &Observed, assessment: &Assessment, class: &ResolvedClass, plan: &mut Plan) {
     // Blocked discards nothing and builds nothing: what runs goes on, what does not is not started.
     let Some(record) = assessment.record.as_ref().filter(|_| may_run(assessment)) else {
-        steps.extend(walls(observed, class));
-        return Plan {
-            steps,
-            again: false,
-        };
+        plan.steps.extend(walls(observed, class));
+        return;
     };
+    let wish = assessment.rotation.as_ref().and_then(Rotation::wish);
     let amendment = amend_claim(observed, record, class);
-    let growth = grow_claim(observed, class);
+    // A volume that a rotation works on grows after it.
+    let growth = grow_claim(observed, class).filter(|_| !stops_the_engine(record));
     // One at a time: each is good for one version of the claim only.
-    let again = amendment.is_some() && growth.is_some();
-    let growth = growth.filter(|_| !again);
-    steps.extend(amendment.map(Step::AmendClaim));
-    steps.extend(record.keys.iter().filter_map(|key| hold_key(observed, key)));
-    steps.extend(api_key(observed));
+    plan.again = amendment.is_some() && growth.is_some();
+    let growth = growth.filter(|_| !plan.again);
+    plan.steps.extend(amendment.map(Step::AmendClaim));
+    let keys = record.ledger.keys.iter();
+    let keys = keys.filter(|key| key.state != KeyState::Destroying);
+    plan.steps
+        .extend(keys.filter_map(|key| hold_key(observed, key)));
+    let mint = wish.and_then(|wish| wish.mint.as_ref());
+    plan.again |= mint.is_some();
+    plan.steps.extend(mint.map(|suffix| Step::MintKey {
+        name: observed.names().key(suffix),
+        database_id: record.database_id.clone(),
+    }));
+    plan.steps.extend(api_key(observed));
     let record = &Record {
         initialised: record.initialised || assessment.engine.holds(),
         ..record.clone()
@@ -109,22 +148,33 @@ pub fn plan(observed: &Observed, assessment: &Assessment) -> Plan {
         .iter()
         .find(|child| child.id.name == observed.names().catalog())
         .and_then(|catalog| build::nudge(observed, catalog));
-    steps.extend(
-        children
-            .into_iter()
-            .map(|child| Step::Apply(Box::new(child))),
-    );
-    steps.extend(nudge.map(Step::Nudge));
-    steps.extend(growth.map(Step::GrowClaim));
-    Plan { steps, again }
+    let children = children.into_iter().map(Box::new);
+    plan.steps.extend(children.map(Step::Apply));
+    plan.steps.extend(nudge.map(Step::Nudge));
+    let job = wish.and_then(|wish| rotation::job(observed, record, class, wish));
+    plan.steps.extend(job);
+    plan.steps.extend(growth.map(Step::GrowClaim));
+}
+
+fn hold(observed: &Observed) -> Option<Step> {
+    let mut finalizers = observed.engine.metadata.finalizers.iter().flatten();
+    let is_held = finalizers.any(|name| name == labels::ENGINE_FINALIZER);
+    (!is_held).then_some(Step::Hold)
+}
+
+/// The ledger and whatever else the record lacks, in the version of the claim that was seen.
+fn write(observed: &Observed, record: &Record, next: &Ledger) -> Option<Step> {
+    let should = Record {
+        ledger: next.clone(),
+        ..record.clone()
+    };
+    let patch = build::claim_amendment(observed.claim.as_ref()?, &should)?;
+    Some(Step::AmendClaim(patch))
 }
 
 /// Key and volume allow the engine to run. A deletion that is under way takes nothing from a running engine.
 fn may_run(assessment: &Assessment) -> bool {
-    use super::assess::Severity;
-    [&assessment.storage, &assessment.key]
-        .iter()
-        .all(|finding| finding.severity < Severity::Blocked)
+    assessment.storage.severity < Severity::Blocked && assessment.key.allows_the_engine()
 }
 
 /// The walls around a pod that runs, whatever blocks the rest.
@@ -138,7 +188,10 @@ fn walls(observed: &Observed, class: &ResolvedClass) -> Option<Step> {
 
 /// First the key, then, once it is read back, the claim that names it.
 fn birth(observed: &Observed, assessment: &Assessment, class: &ResolvedClass) -> Option<Step> {
-    if !may_run(assessment) {
+    if [&assessment.storage, &assessment.key]
+        .iter()
+        .any(|finding| finding.severity == Severity::Blocked)
+    {
         return None;
     }
     let suffix = observed.initial_suffix();
@@ -152,11 +205,7 @@ fn birth(observed: &Observed, assessment: &Assessment, class: &ResolvedClass) ->
                 database_id: observed.uid(),
                 user: observed.engine.spec.user.clone(),
                 class: class.name.clone(),
-                keys: vec![RecordedKey {
-                    kid: kid.clone().ok()?,
-                    state: KeyState::Active,
-                    suffix,
-                }],
+                ledger: Ledger::born(kid.clone().ok()?, suffix),
                 initialised: false,
             };
             let size = wanted_size(observed, class).ok()?;
@@ -190,7 +239,7 @@ fn grow_claim(observed: &Observed, class: &ResolvedClass) -> Option<serde_json::
     (wanted > requested_size(claim)?).then(|| build::claim_growth(claim, wanted))
 }
 
-fn hold_key(observed: &Observed, key: &RecordedKey) -> Option<Step> {
+fn hold_key(observed: &Observed, key: &Key) -> Option<Step> {
     match observed.keys.get(&key.suffix) {
         Some(KeySecret::Present {
             held: false,

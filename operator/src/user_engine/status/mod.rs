@@ -1,18 +1,17 @@
 //! What the status should say. Pure.
 
+mod encryption;
+
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::ResourceExt;
 use userengine_api::condition::{ConditionType, Reason};
-use userengine_api::status::{
-    EncryptionInfo, EngineInfo, KeyInfo, Phase, StorageInfo, UserEngineStatus,
-};
+use userengine_api::status::{EngineInfo, Phase, StorageInfo, UserEngineStatus};
 
 use super::assess::{Assessment, Finding, Severity};
 use super::build;
 use super::inside::Inside;
-use super::observed::{KeySecret, Observed};
-use crate::record::RecordedKey;
+use super::observed::Observed;
 
 /// What a status is made from.
 pub struct Report<'a> {
@@ -57,7 +56,9 @@ impl Report<'_> {
                 .observed
                 .pod
                 .as_ref()
-                .and_then(|pod| pod.spec.as_ref()?.node_name.clone()),
+                .and_then(|pod| pod.spec.as_ref()?.node_name.clone())
+                // A rotation's Job would like to run where the engine ran.
+                .or_else(|| last.node.filter(|_| self.is_rotating())),
             url,
             engine: self.engine(),
             // A claim that this engine may not run on is none that it had: losing it is no loss.
@@ -75,6 +76,7 @@ impl Report<'_> {
         match (ready.severity, ready.reason) {
             (Severity::Fine, _) => Phase::Ready,
             (Severity::Idle, _) => Phase::Suspended,
+            (Severity::Waiting, Reason::Rotating) => Phase::Rotating,
             (Severity::Waiting, Reason::Stopping) => Phase::Suspending,
             (Severity::Blocked, _) => Phase::Blocked,
             (Severity::Waiting, _) if self.observed.claim.is_some() => Phase::Starting,
@@ -108,36 +110,16 @@ impl Report<'_> {
         })
     }
 
-    fn encryption(&self) -> Option<EncryptionInfo> {
-        let record = self.assessment.record.as_ref()?;
-        let keys = record.keys.iter().map(|key| self.key(key)).collect();
-        Some(EncryptionInfo {
-            active_key: record.active()?.kid.to_string(),
-            keys,
-        })
-    }
-
-    fn key(&self, key: &RecordedKey) -> KeyInfo {
-        let created_at = match self.observed.keys.get(&key.suffix) {
-            Some(KeySecret::Present { created_at, .. }) => created_at.map(Time),
-            _ => None,
-        };
-        KeyInfo {
-            id: key.kid.to_string(),
-            state: key.state.as_str().to_owned(),
-            created_at,
-        }
-    }
-
     fn conditions(&self) -> Vec<Condition> {
         let Assessment {
             class,
             storage,
             key,
             engine,
+            encryption,
             ..
         } = self.assessment;
-        let findings = [self.ready(), class, key, storage, engine];
+        let findings = [self.ready(), class, key, storage, engine, encryption];
         ConditionType::ALL
             .into_iter()
             .zip(findings)

@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 use serde_json::json;
 
 use super::*;
-use crate::user_engine::fixtures::{World, key, record, world};
+use crate::user_engine::fixtures::{self, World, key, record, world};
 
 fn alive() -> World {
     world().claimed().with_key()
@@ -94,6 +94,9 @@ fn a_whole_status_of_a_running_engine() {
     let inside = Inside {
         version: "0.1.0".to_owned(),
         write_kid: key(1).kid(),
+        held_kids: Vec::new(),
+        rows_by_kid: std::collections::BTreeMap::new(),
+        last_verify: None,
     };
     insta::assert_yaml_snapshot!("running", status_at(&world, noon(), None, Some(&inside)));
 }
@@ -101,6 +104,39 @@ fn a_whole_status_of_a_running_engine() {
 #[test]
 fn a_whole_status_of_a_blocked_engine() {
     insta::assert_yaml_snapshot!("blocked", status(&world().claimed().running()));
+}
+
+/// An engine that is stopped for a rotation, two of whose three values are sealed anew.
+fn rotating() -> World {
+    let World(mut seen) = fixtures::rotating("Running");
+    let record = fixtures::rotating_record("Running");
+    let open = record.ledger.open.as_ref().unwrap();
+    let job = json!({ "metadata": { "name": build::job_name("alice", &record, open) } });
+    seen.rotating.jobs = vec![serde_json::from_value(job).unwrap()];
+    let progress = json!({ "rotation": "r-1", "step": "migrating", "done": 2, "total": 3 });
+    seen.rotating.progress = Some(serde_json::from_value(progress).unwrap());
+    World(seen)
+}
+
+#[test]
+fn a_whole_status_of_an_engine_that_rotates() {
+    let status = status(&rotating());
+    assert_eq!(status.phase, Some(Phase::Rotating));
+    insta::assert_yaml_snapshot!("rotating", status);
+}
+
+#[test]
+fn an_engine_that_rotates_in_its_sleep_is_shown_to_rotate() {
+    let asleep = status(&rotating().suspended());
+    assert_eq!(asleep.phase, Some(Phase::Rotating));
+}
+
+#[test]
+fn the_node_is_remembered_while_the_engine_is_away_for_a_rotation_and_no_longer() {
+    let served = status(&alive().running());
+    let away = status(&with(rotating(), served.clone()));
+    assert_eq!(away.node.as_deref(), Some("node-1"));
+    assert_eq!(status(&with(alive(), served)).node, None);
 }
 
 #[test]

@@ -95,6 +95,8 @@ fn with_key(world: World, key_is: Key) -> World {
         unreachable!()
     };
     let present = |held, terminating| KeySecret::Present {
+        uid: None,
+        on_hold: false,
         kid: kid.clone(),
         database_id: database_id.clone(),
         held,
@@ -108,6 +110,8 @@ fn with_key(world: World, key_is: Key) -> World {
         Key::Malformed => world.with_key_secret(holding(Err(KeyError::Empty))),
         Key::Terminating => world.with_key_secret(present(true, true)),
         Key::Foreign => world.with_key_secret(KeySecret::Present {
+            uid: None,
+            on_hold: false,
             kid: Ok(key(2).kid()),
             database_id: Some("another".to_owned()),
             held: true,
@@ -196,7 +200,7 @@ fn a_volume_is_claimed_only_for_a_key_that_was_read_back() {
 fn a_blocked_engine_builds_nothing_and_a_whole_one_everything() {
     for (case, _, plan) in &*OUTCOMES {
         let whole = matches!(case.claim, Claim::Bound | Claim::Pending)
-            && matches!(case.key, Key::Present | Key::Unheld);
+            && matches!(case.key, Key::Present | Key::Unheld | Key::Terminating);
         if whole && case.resolved {
             // A pod that was there before its catalog is told of it.
             let nudge: &[_] = if case.pod == Pod::None {

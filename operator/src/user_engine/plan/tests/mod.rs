@@ -2,15 +2,17 @@
 
 mod catalog;
 mod combinations;
+mod rotates;
 
 use std::sync::Arc;
 
+use kube::ResourceExt;
 use serde_json::{Value, json};
 
 use super::*;
 use crate::cluster::drift::covers;
 use crate::user_engine::child::ChildKind;
-use crate::user_engine::fixtures::{UID, World, key_secret, record, suffix, world};
+use crate::user_engine::fixtures::{UID, World, holding, key, key_secret, record, suffix, world};
 
 fn unheld() -> World {
     world().engine(|engine| engine.metadata.finalizers = None)
@@ -34,6 +36,9 @@ fn names(plan: &Plan) -> Vec<&'static str> {
             Step::MendApiKey => "MendApiKey",
             Step::Apply(child) => child.id.kind.as_str(),
             Step::Nudge(_) => "Nudge",
+            Step::RunJob(_) => "RunJob",
+            Step::DeleteJob { .. } => "DeleteJob",
+            Step::DestroyKey { .. } => "DestroyKey",
         })
         .collect()
 }
@@ -80,13 +85,14 @@ fn carry_out(World(seen): &mut World, step: &Step) {
                 .push(labels::ENGINE_FINALIZER.to_owned());
         }
         Step::MintKey { name, database_id } => {
-            assert_eq!(
-                (name.as_str(), database_id.as_str()),
-                (seen.names().key(&suffix()).as_str(), UID)
-            );
+            assert_eq!(database_id, UID);
+            let suffix = name.rsplit('-').next().unwrap().to_owned();
+            let number = u8::try_from(seen.keys.len() + 1).unwrap();
+            let secret = holding(Ok(key(number).kid()));
+            let before = seen.keys.insert(suffix, secret);
             assert!(
-                seen.keys.insert(suffix(), key_secret()).is_none(),
-                "a second key"
+                before.is_none_or(|before| before == KeySecret::Absent),
+                "a second key of one name"
             );
         }
         Step::Claim(claim) => {
@@ -126,13 +132,40 @@ fn carry_out(World(seen): &mut World, step: &Step) {
             json_patch::merge(&mut pod, patch);
             seen.pod = Some(serde_json::from_value(pod).unwrap());
         }
-        Step::Apply(child) => {
-            seen.children.insert(
-                child.id.clone(),
-                serde_json::from_value(child.object.clone()).unwrap(),
-            );
+        Step::RunJob(job) => {
+            let job = serde_json::from_value(*job.clone()).unwrap();
+            seen.rotating.jobs.push(job);
         }
+        Step::DeleteJob { name, .. } => {
+            seen.rotating.jobs.retain(|job| job.name_any() != *name);
+            seen.rotating.pods.clear();
+        }
+        Step::DestroyKey { name, .. } => {
+            let suffix = name.rsplit('-').next().unwrap().to_owned();
+            seen.keys.insert(suffix, KeySecret::Absent);
+        }
+        Step::Apply(child) => apply(seen, child),
     }
+}
+
+/// Writes what differs, as `apply` does; the status stays, and speaks of the generation before.
+fn apply(seen: &mut Observed, child: &Child) {
+    let live = seen.children.get(&child.id);
+    let before = live.map(|live| serde_json::to_value(live).unwrap());
+    if before
+        .as_ref()
+        .is_some_and(|before| covers(before, &child.object))
+    {
+        return;
+    }
+    let mut wanted = child.object.clone();
+    if let Some(before) = before {
+        let generation = before["metadata"]["generation"].as_i64();
+        wanted["metadata"]["generation"] = json!(generation.map(|generation| generation + 1));
+        wanted["status"] = before["status"].clone();
+    }
+    let wanted = serde_json::from_value(wanted).unwrap();
+    seen.children.insert(child.id.clone(), wanted);
 }
 
 fn carry_all_out(world: &mut World, steps: &[Step]) {

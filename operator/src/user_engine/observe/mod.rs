@@ -1,5 +1,9 @@
 //! One look at the cluster. Reads only, and Secrets only by name.
 
+mod rotating;
+
+pub use rotating::of_rotation;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -18,7 +22,7 @@ use super::Context;
 use super::child::{ChildId, ChildKind};
 use super::observed::{ApiKeySecret, KeySecret, Observed};
 use crate::cluster::ownership::{Ownership, ownership};
-use crate::record::Record;
+use crate::record::{Record, RecordError};
 
 /// The API server could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -43,15 +47,22 @@ pub async fn observe(
         namespace: engine.namespace().unwrap_or_default(),
         engine,
     };
-    let (claim_and_keys, api_key, children, pod, engine_now) = try_join5(
-        eye.claim_and_keys(),
+    // The record first: a decision about what it says needs what was so afterwards.
+    let claim = eye.claim().await?;
+    let record = claim
+        .as_ref()
+        .map(|claim| Record::parse(claim.annotations()));
+    let known = record.as_ref().and_then(|record| record.as_ref().ok());
+    let (keys, api_key, children, pod, engine_now) = try_join5(
+        eye.keys(record.as_ref()),
         eye.api_key(),
-        eye.children(),
+        eye.children(known),
         eye.pod(),
         eye.engine_now(),
     )
     .await?;
-    let (claim, keys) = claim_and_keys;
+    // After the StatefulSet: once that is known to make no more pods, the pods that are there are all there will be.
+    let rotating = eye.rotating(known).await?;
     let same = engine_now.filter(|now| now.uid() == engine.uid());
     Ok(same.map(|engine| Observed {
         engine: Arc::new(engine),
@@ -63,6 +74,9 @@ pub async fn observe(
         children,
         pod,
         operator_namespace: context.operator_namespace.clone(),
+        rotating,
+        proof: None,
+        now: crate::clock::now(),
     }))
 }
 
@@ -88,25 +102,19 @@ impl Eye<'_> {
             .map_err(failed("the UserEngine"))
     }
 
-    async fn claim_and_keys(
+    async fn claim(&self) -> Result<Option<PersistentVolumeClaim>, Error> {
+        let name = Names(&self.engine.name_any()).claim();
+        self.api().get_opt(&name).await.map_err(failed("the claim"))
+    }
+
+    async fn keys(
         &self,
-    ) -> Result<(Option<PersistentVolumeClaim>, BTreeMap<String, KeySecret>), Error> {
+        record: Option<&Result<Record, RecordError>>,
+    ) -> Result<BTreeMap<String, KeySecret>, Error> {
         let name = self.engine.name_any();
-        let claim: Option<PersistentVolumeClaim> = self
-            .api()
-            .get_opt(&Names(&name).claim())
-            .await
-            .map_err(failed("the claim"))?;
-        let suffixes = match claim
-            .as_ref()
-            .map(|claim| Record::parse(claim.annotations()))
-        {
+        let suffixes = match record {
             None => vec![key_suffix(&self.engine.uid().unwrap_or_default(), INITIAL)],
-            Some(record) => record
-                .into_iter()
-                .flat_map(|record| record.keys)
-                .map(|key| key.suffix)
-                .collect(),
+            Some(record) => record.iter().flat_map(Record::suffixes).collect(),
         };
         let secrets: Api<Secret> = self.api();
         let keys = try_join_all(suffixes.into_iter().map(|suffix| async {
@@ -116,7 +124,7 @@ impl Eye<'_> {
                 .map_err(failed("a key Secret"))?;
             Ok::<_, Error>((suffix, found.as_ref().map_or(KeySecret::Absent, key_secret)))
         }));
-        Ok((claim, keys.await?.into_iter().collect()))
+        Ok(keys.await?.into_iter().collect())
     }
 
     async fn api_key(&self) -> Result<ApiKeySecret, Error> {
@@ -139,7 +147,10 @@ impl Eye<'_> {
         }))
     }
 
-    async fn children(&self) -> Result<BTreeMap<ChildId, DynamicObject>, Error> {
+    async fn children(
+        &self,
+        record: Option<&Record>,
+    ) -> Result<BTreeMap<ChildId, DynamicObject>, Error> {
         let name = self.engine.name_any();
         let names = Names(&name);
         let ids = ChildKind::ALL.into_iter().map(|kind| ChildId {
@@ -156,6 +167,11 @@ impl Eye<'_> {
                 name: names.catalog(),
             },
         ]);
+        let walls = record.and_then(|record| record.ledger.open.as_ref());
+        let ids = ids.chain(walls.map(|_| ChildId {
+            kind: ChildKind::NetworkPolicy,
+            name: names.rotation(),
+        }));
         let found = try_join_all(ids.map(|id| async {
             let api: Api<DynamicObject> = Api::namespaced_with(
                 self.context.client.clone(),
@@ -186,6 +202,7 @@ fn key_secret(found: &Secret) -> KeySecret {
         .and_then(|data| data.get(secret::KEY))
         .map(|bytes| bytes.0.as_slice());
     KeySecret::Present {
+        uid: found.uid(),
         kid: EncryptionKey::parse(bytes.unwrap_or_default()).map(|key| key.kid()),
         database_id: found.annotations().get(labels::DATABASE_ID).cloned(),
         held: found
@@ -193,6 +210,10 @@ fn key_secret(found: &Secret) -> KeySecret {
             .iter()
             .any(|name| name == labels::KEY_FINALIZER),
         terminating: found.metadata.deletion_timestamp.is_some(),
+        on_hold: found
+            .annotations()
+            .keys()
+            .any(|name| name.starts_with(labels::HOLD_PREFIX)),
         created_at: found.creation_timestamp().map(|time| time.0),
     }
 }

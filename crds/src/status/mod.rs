@@ -1,9 +1,13 @@
 //! The status of a `UserEngine`: a view of what is there, never a source of decisions that destroy.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+mod encryption;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use encryption::{EncryptionInfo, KeyInfo, RotationInfo};
 
 /// What the operator saw last.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
@@ -53,18 +57,21 @@ pub enum Phase {
     Suspending,
     /// Stopped on request; brain and keys are kept.
     Suspended,
+    /// Stopped while every sealed value gets another key; it comes back by itself.
+    Rotating,
     /// Somebody has to act; the condition `Ready` says on what.
     Blocked,
 }
 
 impl Phase {
     /// Every phase.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Pending,
         Self::Starting,
         Self::Ready,
         Self::Suspending,
         Self::Suspended,
+        Self::Rotating,
         Self::Blocked,
     ];
 
@@ -76,6 +83,7 @@ impl Phase {
             Self::Ready => "Ready",
             Self::Suspending => "Suspending",
             Self::Suspended => "Suspended",
+            Self::Rotating => "Rotating",
             Self::Blocked => "Blocked",
         }
     }
@@ -101,29 +109,4 @@ pub struct StorageInfo {
     /// Size of the volume.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<String>,
-}
-
-/// The brain's keys, the active one first.
-#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct EncryptionInfo {
-    /// The id of the key that new values are sealed with.
-    pub active_key: String,
-    /// Every key that the brain may need.
-    #[serde(default)]
-    #[schemars(length(max = 64))]
-    pub keys: Vec<KeyInfo>,
-}
-
-/// One key.
-#[derive(KubeSchema, Clone, Debug, PartialEq, Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct KeyInfo {
-    /// The key's id.
-    pub id: String,
-    /// What it is good for: `active`.
-    pub state: String,
-    /// When its Secret was created.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub created_at: Option<Time>,
 }

@@ -1,0 +1,128 @@
+//! The Jobs of a rotation and the pods in its way, as the transition table wants to see them.
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use kube::ResourceExt;
+use userengine_rotation::decide::{Holders, Job as JobSeen};
+use userengine_rotation::verdict::Verdict;
+
+use crate::user_engine::build::{MIGRATE, VERIFY};
+use crate::user_engine::observed::Rotating;
+
+/// The label by which a Job's pods are found
+/// (<https://kubernetes.io/docs/reference/labels-annotations-taints/#batch-kubernetesio-job-name>).
+const JOB_NAME: &str = "batch.kubernetes.io/job-name";
+/// How long after its time a pod may take to be gone. One that takes longer is on a node that nobody hears of: the API
+/// server waits for that node's word, and so must everybody else.
+const OVERTIME: SignedDuration = SignedDuration::from_secs(60);
+
+/// Whoever mounts the claim beside the Jobs. What has ended for good holds nothing.
+pub fn holders(rotating: &Rotating, now: Timestamp) -> Holders {
+    let mut alive = rotating
+        .holders
+        .iter()
+        .filter(|pod| !is_over(pod))
+        .peekable();
+    if alive.peek().is_none() {
+        return Holders::None;
+    }
+    if alive.any(|pod| is_lost(pod, now)) {
+        Holders::Unreachable
+    } else {
+        Holders::Some
+    }
+}
+
+/// The Job of this name, with its pods.
+pub fn one(rotating: &Rotating, name: &str, now: Timestamp) -> JobSeen {
+    let job = rotating.jobs.iter().find(|job| job.name_any() == name);
+    let pods: Vec<_> = rotating
+        .pods
+        .iter()
+        .filter(|pod| job_of(pod) == Some(name))
+        .collect();
+    if pods.iter().any(|pod| is_lost(pod, now)) {
+        return JobSeen::Unreachable;
+    }
+    let Some(job) = job else {
+        return if pods.is_empty() {
+            JobSeen::Absent
+        } else {
+            JobSeen::Going
+        };
+    };
+    if job.metadata.deletion_timestamp.is_some() {
+        return JobSeen::Going;
+    }
+    let is_running = pods.iter().any(|pod| !is_over(pod)) || pods.is_empty() && !has_ended(job);
+    if is_running {
+        JobSeen::Running(rotating.progress.clone())
+    } else {
+        JobSeen::Ended(verdict(&pods))
+    }
+}
+
+/// All Jobs as if they were one: the one that is furthest from being gone.
+pub fn any(rotating: &Rotating, now: Timestamp) -> JobSeen {
+    let jobs = rotating.jobs.iter().map(ResourceExt::name_any);
+    let of_pods = rotating
+        .pods
+        .iter()
+        .map(|pod| job_of(pod).unwrap_or_default().to_owned());
+    let all = jobs.chain(of_pods).map(|name| one(rotating, &name, now));
+    let rank = |job: &JobSeen| match job {
+        JobSeen::Absent => 0,
+        JobSeen::Ended(_) => 1,
+        JobSeen::Going => 2,
+        JobSeen::Running(_) => 3,
+        JobSeen::Unreachable => 4,
+    };
+    all.max_by_key(rank).unwrap_or(JobSeen::Absent)
+}
+
+/// All containers of the pod ended, and none will start again.
+pub fn is_over(pod: &Pod) -> bool {
+    let phase = pod
+        .status
+        .as_ref()
+        .and_then(|status| status.phase.as_deref());
+    matches!(phase, Some("Succeeded" | "Failed"))
+}
+
+/// The time by which the pod should be gone, its grace included, is long past.
+fn is_lost(pod: &Pod, now: Timestamp) -> bool {
+    let reason = pod.status.as_ref().and_then(|it| it.reason.as_deref());
+    let due = pod.metadata.deletion_timestamp.as_ref().map(|time| time.0);
+    reason == Some("NodeLost") || due.is_some_and(|due| now.duration_since(due) > OVERTIME)
+}
+
+fn job_of(pod: &Pod) -> Option<&str> {
+    pod.labels().get(JOB_NAME).map(String::as_str)
+}
+
+fn has_ended(job: &Job) -> bool {
+    let conditions = job
+        .status
+        .iter()
+        .flat_map(|it| it.conditions.iter().flatten());
+    conditions
+        .filter(|condition| condition.status == "True")
+        .any(|condition| matches!(condition.type_.as_str(), "Complete" | "Failed"))
+}
+
+/// The last thing that was said: `verify` speaks after `migrate`.
+fn verdict(pods: &[&Pod]) -> Option<Verdict> {
+    let said = |pod: &Pod| {
+        let status = pod.status.as_ref()?;
+        let last = said_by(status.container_statuses.as_deref(), VERIFY);
+        last.or_else(|| said_by(status.init_container_statuses.as_deref(), MIGRATE))
+    };
+    pods.iter().find_map(|pod| said(pod))
+}
+
+fn said_by(containers: Option<&[ContainerStatus]>, name: &str) -> Option<Verdict> {
+    let container = containers?.iter().find(|it| it.name == name)?;
+    let ended = container.state.as_ref()?.terminated.as_ref()?;
+    serde_json::from_str(ended.message.as_deref()?.trim()).ok()
+}

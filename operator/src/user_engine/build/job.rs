@@ -1,0 +1,246 @@
+//! The Job of one attempt of a rotation: first `migrate`, which has every key of the ring, then `verify`, which has the new
+//! key alone.
+
+use serde_json::{Value, json};
+use userengine_api::labels;
+use userengine_api::layout::{
+    BRAIN_FILE, DATA_DIR, INTERNAL_PORT, KEYRING_DIR, TERMINATION_LOG, env,
+};
+use userengine_api::names::{Names, key_suffix};
+use userengine_rotation::ledger::{Key, Open};
+use userengine_rotation::request::{Mode, RowName};
+
+use super::pod::{container, extend, frame, labels};
+use super::{Blueprint, owner, volumes};
+use crate::record::Record;
+
+/// The init container that seals every value with the new key.
+pub const MIGRATE: &str = "migrate";
+/// The container that opens every value with the new key alone.
+pub const VERIFY: &str = "verify";
+
+/// Seconds after which the Job ends although nobody looks after it. The operator's own deadlines are far shorter, and
+/// move with its progress.
+const BACKSTOP_SECONDS: i64 = 6 * 3600;
+/// Seconds that a Job that has ended may be found: as long as an operator may be away and still read how it ended.
+const FOUND_SECONDS: i64 = 7 * 24 * 3600;
+/// Exit codes of refusals that another try of the same pod would meet again: settings, keys, brain, rotation.
+const REFUSALS: [i32; 4] = [64, 65, 66, 67];
+
+const BRAIN: &str = "brain";
+const RING: &str = "keyring";
+const NEW_KEY: &str = "new-key";
+
+/// Name of the Job of the attempt that an open rotation is at.
+pub fn job_name(engine: &str, record: &Record, open: &Open) -> String {
+    let suffix = key_suffix(&record.database_id, open.id.as_str());
+    Names(engine).job(&suffix, open.attempt)
+}
+
+/// The labels that find the pods of rotations; neither StatefulSet nor Service knows them.
+pub fn selector(engine: &str) -> Value {
+    json!({ labels::ENGINE: engine, labels::COMPONENT: labels::ROTATION_COMPONENT })
+}
+
+/// The Job. `None` if no rotation is open whose key is recorded.
+///
+/// One pod at a time, and no second one by itself: whether there is another attempt is the transition table's to say
+/// (<https://kubernetes.io/docs/concepts/workloads/controllers/job/#pod-replacement-policy>).
+pub fn build(blueprint: &Blueprint<'_>) -> Option<Value> {
+    let ledger = &blueprint.record.ledger;
+    let (open, target) = (ledger.open.as_ref()?, ledger.target()?);
+    let labels = labels(blueprint, selector(blueprint.name));
+    Some(json!({
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": job_name(blueprint.name, blueprint.record, open),
+            "namespace": blueprint.namespace,
+            "labels": labels,
+            "annotations": { labels::ROTATION: open.id },
+            "ownerReferences": [owner(blueprint.name, blueprint.uid)],
+        },
+        "spec": {
+            "completions": 1,
+            "parallelism": 1,
+            "backoffLimit": 0,
+            "podReplacementPolicy": "Failed",
+            "podFailurePolicy": { "rules": [
+                { "action": "FailJob", "onExitCodes": { "operator": "In", "values": REFUSALS } },
+            ] },
+            "activeDeadlineSeconds": BACKSTOP_SECONDS,
+            "ttlSecondsAfterFinished": FOUND_SECONDS,
+            "template": { "metadata": { "labels": labels }, "spec": pod(blueprint, open, target) },
+        },
+    }))
+}
+
+fn pod(blueprint: &Blueprint<'_>, open: &Open, target: &Key) -> Value {
+    let ring: Vec<_> = blueprint.record.ledger.ring().collect();
+    let claim = json!({ "claimName": blueprint.names().claim() });
+    let mut pod = frame(blueprint);
+    extend(
+        &mut pod,
+        json!({
+            "restartPolicy": "Never",
+            "initContainers": [step(blueprint, open, target, MIGRATE, RING)],
+            "containers": [step(blueprint, open, target, VERIFY, NEW_KEY)],
+            "volumes": [
+                { "name": BRAIN, "persistentVolumeClaim": claim },
+                { "name": RING, "projected": volumes::ring(blueprint.name, &ring) },
+                { "name": NEW_KEY, "projected": volumes::ring(blueprint.name, &[target]) },
+            ],
+        }),
+    );
+    if let Some(node) = blueprint.last_node {
+        // Preferred: where the volume is attached and the image is there. Another node does as well.
+        let here = json!([{ "key": "metadata.name", "operator": "In", "values": [node] }]);
+        let term = json!({ "weight": 100, "preference": { "matchFields": here } });
+        let affinity = json!({ "nodeAffinity": { "preferredDuringSchedulingIgnoredDuringExecution": [term] } });
+        extend(&mut pod, json!({ "affinity": affinity }));
+    }
+    pod
+}
+
+fn step(blueprint: &Blueprint<'_>, open: &Open, target: &Key, command: &str, keys: &str) -> Value {
+    let mut step = container(blueprint, command, command);
+    extend(
+        &mut step,
+        json!({
+            "env": environment(blueprint, open, target),
+            "ports": [{ "name": "internal", "containerPort": INTERNAL_PORT, "protocol": "TCP" }],
+            "terminationMessagePath": TERMINATION_LOG,
+            "terminationMessagePolicy": "File",
+            "volumeMounts": [
+                { "name": BRAIN, "mountPath": DATA_DIR },
+                { "name": keys, "mountPath": KEYRING_DIR, "readOnly": true },
+            ],
+        }),
+    );
+    step
+}
+
+fn environment(blueprint: &Blueprint<'_>, open: &Open, target: &Key) -> Value {
+    let from = blueprint.record.ledger.from();
+    let from: Vec<_> = from.iter().map(ToString::to_string).collect();
+    let rows: Vec<_> = open.set_aside.iter().map(RowName::to_string).collect();
+    let mode = match open.mode {
+        Mode::Normal => "Normal",
+        Mode::Compromised => "Compromised",
+    };
+    let mut all = vec![
+        (env::SQLITE_DB_PATH, BRAIN_FILE.to_owned()),
+        (env::KEYRING_DIR, KEYRING_DIR.to_owned()),
+        (env::DATABASE_ID, blueprint.record.database_id.clone()),
+        (env::INTERNAL_ADDR, format!("0.0.0.0:{INTERNAL_PORT}")),
+        (
+            env::ENGINE_LOG_LEVEL,
+            blueprint.class.log_level.as_str().to_owned(),
+        ),
+        (env::ROTATION_ID, open.id.to_string()),
+        (env::ROTATION_FROM, from.join(",")),
+        (env::ROTATION_TO, target.kid.to_string()),
+        (env::ROTATION_MODE, mode.to_owned()),
+        (env::ENGINE_IMAGE, blueprint.class.image.clone()),
+    ];
+    if !rows.is_empty() {
+        all.push((env::ROTATION_SET_ASIDE, rows.join(",")));
+    }
+    let all = all.into_iter();
+    all.map(|(name, value)| json!({ "name": name, "value": value }))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use userengine_rotation::ledger::{KeyState, Phase};
+
+    use super::*;
+    use crate::user_engine::build;
+    use crate::user_engine::child::ChildKind;
+    use crate::user_engine::fixtures::{UID, World, key, record, world};
+
+    /// The record of a brain whose rotation runs.
+    fn rotating() -> Record {
+        let mut record = record();
+        let suffix = key_suffix(UID, "r-1");
+        let open = json!({
+            "id": "r-1", "mode": "Compromised", "suffix": suffix, "setAside": ["connections/conn-1"],
+            "phase": "Running", "attempt": 2, "started": 0, "since": 0,
+        });
+        record.ledger.keys.push(Key {
+            kid: key(2).kid(),
+            state: KeyState::Staged,
+            suffix,
+        });
+        record.ledger.open = Some(serde_json::from_value(open).unwrap());
+        record
+    }
+
+    fn seen() -> World {
+        let pull = json!({ "imagePullSecrets": ["registry"] });
+        world().claimed().with_key().class(&pull).engine(|engine| {
+            let status = engine.status.get_or_insert_default();
+            status.node = Some("node-1".to_owned());
+        })
+    }
+
+    fn job(record: &Record) -> Option<Value> {
+        let seen = seen();
+        build::job(&seen.0, record, &seen.assess().resolved.unwrap())
+    }
+
+    #[test]
+    fn the_first_step_has_the_whole_ring_and_the_second_the_new_key_alone() {
+        insta::assert_yaml_snapshot!("job", job(&rotating()));
+    }
+
+    #[test]
+    fn nothing_reaches_it_but_the_operator_and_it_reaches_nothing() {
+        let seen = seen();
+        let class = seen.assess().resolved.unwrap();
+        let mut children = build::children(&seen.0, &rotating(), &class).into_iter();
+        let walls = children.find(|child| child.id.name == "alice-rotation");
+        insta::assert_yaml_snapshot!("network_policy_rotation", walls.unwrap().object);
+    }
+
+    #[test]
+    fn its_pods_are_found_by_neither_statefulset_nor_service() {
+        let seen = seen();
+        let class = seen.assess().resolved.unwrap();
+        let job = job(&rotating()).unwrap();
+        let labels = job.pointer("/spec/template/metadata/labels").unwrap();
+        for child in build::children(&seen.0, &rotating(), &class) {
+            let path = match child.id.kind {
+                ChildKind::StatefulSet => "/spec/selector/matchLabels",
+                ChildKind::Service => "/spec/selector",
+                _ => continue,
+            };
+            let selector = child.object.pointer(path).unwrap().as_object().unwrap();
+            let finds = selector
+                .iter()
+                .all(|(name, value)| labels.get(name) == Some(value));
+            assert!(!finds, "{:?}", child.id);
+        }
+    }
+
+    #[test]
+    fn there_is_none_before_the_new_key_is_recorded() {
+        assert_eq!(job(&record()), None);
+        let mut minting = rotating();
+        minting.ledger.keys.pop();
+        minting.ledger.open.as_mut().unwrap().phase = Phase::Minting;
+        assert_eq!(job(&minting), None);
+    }
+
+    #[test]
+    fn each_attempt_has_a_name_of_its_own() {
+        let (mut record, name) = (rotating(), |record: &Record| {
+            job_name("alice", record, record.ledger.open.as_ref().unwrap())
+        });
+        let second = name(&record);
+        assert!(second.ends_with("-2"), "{second}");
+        record.ledger.open.as_mut().unwrap().attempt = 3;
+        assert_ne!(name(&record), second);
+    }
+}

@@ -1,0 +1,123 @@
+//! What a rotation's turns look like to whoever reads Events and metrics: each is told once, after it became durable.
+
+use kube::runtime::events::{Event, EventType};
+use userengine_api::UserEngine;
+use userengine_api::key::Kid;
+use userengine_rotation::decide::News;
+use userengine_rotation::ledger::{Last, Ledger, Outcome};
+
+use super::Context;
+use super::assess::Assessment;
+use super::report::publish;
+
+/// Tells. The ledger is the one before the news.
+pub async fn tell(context: &Context, engine: &UserEngine, assessment: &Assessment, news: &[News]) {
+    let Some(record) = &assessment.record else {
+        return;
+    };
+    for one in news {
+        if let News::Ended(last) = one {
+            context.metrics.rotated(outcome(last.outcome));
+        }
+        for event in events(&record.ledger, one) {
+            publish(&context.recorder, engine, &event).await;
+        }
+    }
+}
+
+/// The label of a metric.
+fn outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Certified => "certified",
+        Outcome::Rejected => "rejected",
+        Outcome::Refused => "refused",
+        Outcome::Failed => "failed",
+    }
+}
+
+fn events(ledger: &Ledger, news: &News) -> Vec<Event> {
+    let id = || ledger.open.as_ref().map_or("", |open| open.id.as_str());
+    let one = match news {
+        News::Opened(id) => normal("RotationOpened", format!("rotation {id} begins")),
+        News::Satisfied(id) => normal(
+            "RotationSatisfied",
+            format!("rotation {id} asks for nothing that is not so: the brain is new"),
+        ),
+        News::Rejected(last) => warning("RotationRejected", said(last)),
+        News::Quiescing(kid) => normal(
+            "RotationQuiescing",
+            format!("the engine stops for rotation {} to key {kid}", id()),
+        ),
+        News::Started { attempt } => normal(
+            "RotationStarted",
+            format!("rotation {}: attempt {attempt} runs", id()),
+        ),
+        News::Retrying { why } => warning(
+            "RotationRetrying",
+            format!("rotation {} is tried again: {why}", id()),
+        ),
+        News::Ended(last) => return ended(ledger, last),
+        News::Destroying(kid) => normal(
+            "KeyDestroying",
+            format!("key {kid} is destroyed: nothing is sealed with it, and there is no way back"),
+        ),
+        News::Destroyed(kid) => normal("KeyDestroyed", format!("key {kid} is gone for good")),
+    };
+    vec![one]
+}
+
+fn said(last: &Last) -> String {
+    format!("rotation {}: {}", last.id, last.why)
+}
+
+/// A rotation that ended well has three things to tell.
+fn ended(ledger: &Ledger, last: &Last) -> Vec<Event> {
+    match (last.outcome, &last.certificate) {
+        (Outcome::Certified, Some(certificate)) => {
+            let to = &certificate.to;
+            let values: u64 = certificate.rows.values().sum();
+            let verified = format!(
+                "rotation {}: {values} sealed values opened with key {to} alone",
+                last.id
+            );
+            let mut all = vec![
+                normal("RotationVerified", verified),
+                normal("KeyPromoted", format!("key {to} seals from now on")),
+            ];
+            let retired = ledger.ring().filter(|key| key.kid != *to);
+            all.extend(retired.map(|key| retire(&key.kid)));
+            all
+        }
+        (Outcome::Certified, None) => vec![normal("RotationVerified", said(last))],
+        (Outcome::Rejected, _) => vec![warning("RotationRejected", said(last))],
+        (Outcome::Refused, _) => vec![warning("RotationRefused", said(last))],
+        (Outcome::Failed, _) => vec![warning("RotationFailed", said(last))],
+    }
+}
+
+fn retire(kid: &Kid) -> Event {
+    normal(
+        "KeyRetired",
+        format!(
+            "key {kid} left the ring; its Secret is kept for a while, and a rollback is possible"
+        ),
+    )
+}
+
+fn normal(reason: &str, note: String) -> Event {
+    event(EventType::Normal, reason, &note)
+}
+
+fn warning(reason: &str, note: String) -> Event {
+    event(EventType::Warning, reason, &note)
+}
+
+fn event(type_: EventType, reason: &str, note: &str) -> Event {
+    Event {
+        type_,
+        reason: reason.to_owned(),
+        note: Some(note.chars().take(1000).collect()),
+        action: "Rotate".to_owned(),
+        secondary: None,
+    }
+}

@@ -1,0 +1,128 @@
+//! What a rotation runs, and who is in its way: looked for only while there may be such a thing.
+
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+use kube::api::ListParams;
+use userengine_api::labels;
+use userengine_api::names::Names;
+
+use super::{Error, Eye, failed};
+use crate::record::Record;
+use crate::user_engine::inside;
+use crate::user_engine::observed::Rotating;
+
+/// Seconds after the end of a rotation in which its Job is still looked for. What is overlooked then goes by the Job's
+/// own `ttlSecondsAfterFinished`.
+const AFTERMATH: i64 = 3600;
+
+impl Eye<'_> {
+    pub(super) async fn rotating(&self, record: Option<&Record>) -> Result<Rotating, Error> {
+        let Some(ledger) = record.map(|record| &record.ledger) else {
+            return Ok(Rotating::default());
+        };
+        let is_recent =
+            |ended: i64| crate::clock::now().as_second().saturating_sub(ended) < AFTERMATH;
+        let ours = of_rotation(&self.engine.name_any());
+        if ledger.open.is_some() {
+            // Anybody's pod may have the volume: all of the namespace are looked at.
+            let jobs = self.jobs(&ours).await?;
+            let pods = self.pods(&ListParams::default()).await?;
+            return Ok(self.sorted(jobs, pods).await);
+        }
+        match &ledger.last {
+            Some(last) if is_recent(last.ended) => {
+                let (jobs, pods) = (self.jobs(&ours).await?, self.pods(&ours).await?);
+                Ok(self.sorted(jobs, pods).await)
+            }
+            _ => Ok(Rotating::default()),
+        }
+    }
+
+    async fn jobs(&self, which: &ListParams) -> Result<Vec<Job>, Error> {
+        let found = self.api::<Job>().list(which).await;
+        Ok(found.map_err(failed("the Jobs of a rotation"))?.items)
+    }
+
+    async fn pods(&self, which: &ListParams) -> Result<Vec<Pod>, Error> {
+        let found = self.api::<Pod>().list(which).await;
+        Ok(found.map_err(failed("the pods of the namespace"))?.items)
+    }
+
+    async fn sorted(&self, jobs: Vec<Job>, pods: Vec<Pod>) -> Rotating {
+        let name = self.engine.name_any();
+        let claim = Names(&name).claim();
+        let (ours, others): (Vec<_>, Vec<_>) =
+            pods.into_iter().partition(|pod| is_of_rotation(pod, &name));
+        let holders = others.into_iter().filter(|pod| mounts(pod, &claim));
+        let progress = inside::progress(&ours).await;
+        Rotating {
+            jobs,
+            pods: ours,
+            holders: holders.collect(),
+            progress,
+        }
+    }
+}
+
+/// Finds what the rotations of this engine run.
+pub fn of_rotation(engine: &str) -> ListParams {
+    ListParams::default().labels(&format!(
+        "{}={engine},{}={}",
+        labels::ENGINE,
+        labels::COMPONENT,
+        labels::ROTATION_COMPONENT
+    ))
+}
+
+fn is_of_rotation(pod: &Pod, engine: &str) -> bool {
+    let has = |name: &str, value: &str| pod.labels().get(name).is_some_and(|it| it == value);
+    has(labels::ENGINE, engine) && has(labels::COMPONENT, labels::ROTATION_COMPONENT)
+}
+
+fn mounts(pod: &Pod, claim: &str) -> bool {
+    let volumes = pod
+        .spec
+        .iter()
+        .flat_map(|spec| spec.volumes.iter().flatten());
+    volumes
+        .filter_map(|volume| volume.persistent_volume_claim.as_ref())
+        .any(|source| source.claim_name == claim)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn pod(labels: &serde_json::Value, claim: &str) -> Pod {
+        serde_json::from_value(json!({
+            "metadata": { "labels": labels },
+            "spec": {
+                "containers": [],
+                "volumes": [
+                    { "name": "tmp", "emptyDir": {} },
+                    { "name": "data", "persistentVolumeClaim": { "claimName": claim } },
+                ],
+            },
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn whoever_mounts_the_claim_holds_it_whatever_its_labels() {
+        let stranger = pod(&json!({ "app": "debugger" }), "alice-brain");
+        assert!(mounts(&stranger, "alice-brain") && !is_of_rotation(&stranger, "alice"));
+        assert!(!mounts(&stranger, "bob-brain"));
+    }
+
+    #[test]
+    fn a_rotation_knows_its_own_pods_by_two_labels() {
+        let ours = json!({ labels::ENGINE: "alice", labels::COMPONENT: "rotation" });
+        assert!(is_of_rotation(&pod(&ours, "alice-brain"), "alice"));
+        assert!(!is_of_rotation(&pod(&ours, "alice-brain"), "bob"));
+        let engine = json!({ labels::ENGINE: "alice", labels::COMPONENT: "engine" });
+        assert!(!is_of_rotation(&pod(&engine, "alice-brain"), "alice"));
+    }
+}
