@@ -35,8 +35,8 @@ pub struct Seen<'a> {
     pub grace: i64,
     /// Seconds that a retired key is kept.
     pub retain_retired: i64,
-    /// Withheld keys of which fresh proof says that nothing is sealed with them, that no engine holds them, and that no
-    /// hold names them.
+    /// Retired keys of which fresh proof says that nothing is sealed with them, in quarantine neither, that no pod and no
+    /// StatefulSet mounts them, as written and as its controller has seen it, and that no hold names them.
     pub proven_unused: &'a [Kid],
     /// Keys that are being destroyed, and whose Secret is gone.
     pub gone: &'a [Kid],
