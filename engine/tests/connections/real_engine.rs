@@ -21,9 +21,13 @@ pub struct RealWorld {
 
 impl RealWorld {
     pub fn new() -> Self {
+        Self::on(Volume::new())
+    }
+
+    pub fn on(volume: Volume) -> Self {
         let provider = Provider::start();
         Self {
-            volume: Volume::new(),
+            volume,
             catalog: provider.catalog(),
             provider,
         }
@@ -56,7 +60,7 @@ impl RealWorld {
     /// The stored credential of a connection, opened; `None` if there is none.
     pub fn credential(&self, ref_id: &str) -> Option<Value> {
         let row = sql::texts(
-            &self.volume.brain(),
+            &self.volume.read_brain(),
             &format!(
                 "SELECT kid, credentials FROM connections WHERE ref_id = '{ref_id}' AND kid IS NOT NULL"
             ),
@@ -94,7 +98,7 @@ impl RealWorld {
                 );
             }
         }
-        let brain = self.volume.brain();
+        let brain = self.volume.read_brain();
         assert_eq!(
             sql::number(&brain, "SELECT COUNT(*) FROM refresh_intents"),
             0

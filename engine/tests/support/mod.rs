@@ -10,6 +10,7 @@ pub mod peers;
 pub mod process;
 pub mod provider;
 pub mod request;
+pub mod room;
 pub mod shell;
 pub mod sql;
 pub mod volume;

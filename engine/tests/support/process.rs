@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use userengine_api::refusal::Refusal;
 
 use super::request::{Answer, attempt, get};
+use super::room::Room;
 use super::volume::Volume;
 use super::{key_text, sha256};
 
@@ -28,12 +29,16 @@ pub struct Setup {
     variables: BTreeMap<String, OsString>,
     outside: TempDir,
     failing_writes: bool,
+    /// Goes before the program.
+    enter: Vec<String>,
 }
 
 impl Setup {
     /// Everything an engine needs, with key number 1.
     pub fn new(volume: &Volume) -> Self {
-        Self::of("serve")
+        let mut setup = Self::of("serve");
+        setup.enter = volume.room().map(Room::enter).unwrap_or_default();
+        setup
             .with("SQLITE_DB_PATH", volume.brain())
             .with("AD_ENCRYPTION_KEY", key_text(1))
             .with("ENGINE_KEY_HASH", sha256(API_KEY))
@@ -53,6 +58,7 @@ impl Setup {
             variables: BTreeMap::new(),
             outside: tempfile::tempdir().unwrap(),
             failing_writes: false,
+            enter: Vec::new(),
         };
         fs::write(setup.outside.path().join("termination-log"), "").unwrap();
         setup
@@ -78,13 +84,15 @@ impl Setup {
 
     fn program(&self) -> Command {
         let engine = env!("CARGO_BIN_EXE_engine");
-        if !self.failing_writes {
-            return Command::new(engine);
+        let mut words: Vec<&str> = self.enter.iter().map(String::as_str).collect();
+        if self.failing_writes {
+            // A signal that is ignored stays ignored in what a shell becomes.
+            words.extend(["sh", "-c", "trap '' XFSZ; exec \"$@\"", "sh"]);
         }
-        // A signal that is ignored stays ignored in what a shell becomes.
-        let mut shell = Command::new("sh");
-        shell.args(["-c", "trap '' XFSZ; exec \"$@\"", "sh", engine]);
-        shell
+        words.push(engine);
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]);
+        command
     }
 
     pub fn spawn(&self) -> Engine {

@@ -7,21 +7,54 @@ use std::time::SystemTime;
 
 use tempfile::TempDir;
 
+use super::room::Room;
 use super::sha256;
 
 /// A folder that is gone after the test.
-pub struct Volume(TempDir);
+pub struct Volume {
+    /// Ends before its folder goes.
+    room: Option<Room>,
+    folder: TempDir,
+    copies: TempDir,
+}
 
 /// Name, hash and time of change of each file.
 pub type Content = BTreeMap<String, (String, SystemTime)>;
 
 impl Volume {
     pub fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
+        Self {
+            room: None,
+            folder: tempfile::tempdir().unwrap(),
+            copies: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    /// One of eight megabytes. Only engines see what is on it; the rest is for [`Volume::read_brain`] and [`Volume::room`].
+    pub fn small() -> Self {
+        let mut volume = Self::new();
+        volume.room = Some(Room::over(volume.path()));
+        volume
+    }
+
+    /// The room of a small one.
+    pub fn room(&self) -> Option<&Room> {
+        self.room.as_ref()
+    }
+
+    /// The brain for somebody who looks into it now: of a small volume a copy.
+    pub fn read_brain(&self) -> PathBuf {
+        let Some(room) = &self.room else {
+            return self.brain();
+        };
+        for name in ["brain.sqlite", "brain.sqlite-wal"] {
+            fs::copy(room.seen().join(name), self.copies.path().join(name)).unwrap();
+        }
+        self.copies.path().join("brain.sqlite")
     }
 
     pub fn path(&self) -> &Path {
-        self.0.path()
+        self.folder.path()
     }
 
     pub fn brain(&self) -> PathBuf {
