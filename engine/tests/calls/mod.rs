@@ -5,6 +5,7 @@ mod audit;
 mod breaking;
 mod crowds;
 mod events;
+mod floods;
 mod hostile;
 mod tools;
 mod upstream;

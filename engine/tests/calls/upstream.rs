@@ -45,6 +45,8 @@ pub enum Reply {
     Silence,
     /// This text as the body, whatever it is.
     Text(String),
+    /// An event of so many bytes, of which nobody is told beforehand.
+    Flood(usize),
 }
 
 type Behaviour = Arc<dyn Fn(&Seen) -> Reply + Send + Sync>;
@@ -205,6 +207,7 @@ impl Shared {
             Reply::Status(code, headers) => return status(code, headers),
             Reply::Silence => std::future::pending().await,
             Reply::Text(text) => return json_body(text),
+            Reply::Flood(bytes) => return flood(bytes),
         };
         let mut response = json_body(body.to_string());
         if seen.method() == "initialize" {
@@ -261,6 +264,15 @@ fn status(code: u16, headers: Vec<(&'static str, String)>) -> Response<Body> {
         response = response.header(name, value);
     }
     response.body(Body::empty()).unwrap()
+}
+
+fn flood(bytes: usize) -> Response<Body> {
+    let piece = Bytes::from(vec![b'x'; 64 * 1024]);
+    let pieces = std::iter::repeat_n(piece.clone(), bytes / piece.len());
+    let event = std::iter::once(Bytes::from("data: ")).chain(pieces);
+    let event = futures::stream::iter(event.map(Ok::<_, std::io::Error>));
+    let response = Response::builder().header("content-type", "text/event-stream");
+    response.body(Body::from_stream(event)).unwrap()
 }
 
 fn json_body(text: String) -> Response<Body> {
