@@ -103,7 +103,7 @@ fn fails_without_each_guard() {
     fails(Guard::Gate, back(), STARTABLE);
 }
 
-/// More faults: minutes, and gigabytes of states. `make faults` runs it.
+/// More faults.
 #[test]
 #[ignore = "takes minutes"]
 fn holds_with_more_faults() {
