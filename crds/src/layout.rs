@@ -46,6 +46,8 @@ pub mod env {
     pub const DATABASE_ID: &str = "DATABASE_ID";
     /// `create` or `existing`.
     pub const BRAIN_MODE: &str = "BRAIN_MODE";
+    /// Seconds that a start waits for another process that has the brain open.
+    pub const BRAIN_WAIT_SECONDS: &str = "BRAIN_WAIT_SECONDS";
     /// Level of the engine's log.
     pub const ENGINE_LOG_LEVEL: &str = "ENGINE_LOG_LEVEL";
     /// `json` or `pretty`.
@@ -65,6 +67,8 @@ pub mod env {
     pub const SECRETS_DIR: &str = "SECRETS_DIR";
     /// Base of the callback URL that providers register; the relay's address where one serves many engines.
     pub const OAUTH_REDIRECT_BASE_URL: &str = "OAUTH_REDIRECT_BASE_URL";
+    /// `auto`, `always` or `never`: are providers offered the client metadata document under that base?
+    pub const CLIENT_METADATA_DOCUMENT: &str = "CLIENT_METADATA_DOCUMENT";
     /// Where the relay finds an engine: the class's `publicURL`, with `{name}` and `{namespace}` in it. Read by
     /// `engine relay` only. One relay serves one template: classes with different addresses need a relay each.
     pub const ENGINE_URL_TEMPLATE: &str = "ENGINE_URL_TEMPLATE";

@@ -3,6 +3,7 @@
 //!
 //! The kinds need a Kubernetes client and stand behind the feature `kinds`; the engine builds without it.
 
+pub mod address;
 pub mod duration;
 pub mod hex;
 pub mod key;

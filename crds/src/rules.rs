@@ -25,6 +25,9 @@ pub const KID: &str = r"^[0-9a-f]{16}$";
 pub const ROW: &str = r"^[a-z][a-z0-9_]*/[^\s,/]+$";
 /// A reference to an image.
 pub const IMAGE: &str = r"^[^\s@]+(@sha256:[a-f0-9]{64})?$";
+/// Name or namespace stands alone in a part of a template: see [`crate::address::tells_engines_apart`].
+pub const STANDS_ALONE: &str =
+    r"(^|[./_])([^./_{}]*(\{name\}[^./_{}]*)+|[^./_{}]*(\{namespace\}[^./_{}]*)+)([./_]|$)";
 /// A template of an address.
 pub const PUBLIC_URL: &str = r"^https://[^\s/?#@]+(/[^\s?#]*)?$";
 

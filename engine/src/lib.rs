@@ -7,6 +7,7 @@ pub mod access;
 #[path = "../tests/support/arbitrary.rs"]
 mod arbitrary;
 pub mod assets;
+mod brain_lock;
 pub mod catalog;
 pub mod command;
 pub mod config;

@@ -1,6 +1,7 @@
 //! The life of an engine: check, open, serve, hand over.
 
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -9,6 +10,7 @@ use userengine_api::refusal::{Refusal, RefusalReason};
 
 use crate::access::Access;
 use crate::assets::{self, Audit, Directory, Events};
+use crate::brain_lock::open_when_free;
 use crate::catalog::{self, LiveCatalog};
 use crate::clock::{Clock, milliseconds};
 use crate::config::Config;
@@ -67,7 +69,12 @@ pub async fn live(
     };
     let probes = Probes::start(listeners.internal, internal::router(internal));
 
-    let app = open(config, clock, metrics).await?;
+    let mut shutdown = pin!(shutdown);
+    let Some(app) = open(config, clock, metrics, shutdown.as_mut()).await? else {
+        tracing::info!("stopped before the brain was free");
+        probes.stop().await;
+        return Ok(());
+    };
     phase.send_replace(Phase::Serving(app.clone()));
     // First, so that no change of the catalog is missed.
     app.assets.start();
@@ -107,10 +114,20 @@ pub async fn live(
 }
 
 /// Everything that can refuse, cheapest first: the brain comes last because only then the ring is known.
-async fn open(config: Config, clock: Clock, metrics: Metrics) -> Result<App, Refusal> {
+/// `None` if `stopping` came true while another process had the brain.
+async fn open(
+    config: Config,
+    clock: Clock,
+    metrics: Metrics,
+    stopping: impl Future<Output = ()> + Unpin,
+) -> Result<Option<App>, Refusal> {
     let access = Access::load(config.access)?;
     let vault = Vault::new(&Ring::load(config.ring)?, clock.clone());
-    let opened = store::open(&config.brain, &vault, &clock).await?;
+    let patience = config.brain_patience;
+    let opened = open_when_free(&config.brain, patience, &vault, &clock, stopping).await?;
+    let Some(opened) = opened else {
+        return Ok(None);
+    };
     report(&opened, &metrics);
     let (store, vault) = (Arc::new(opened.store), Arc::new(vault));
     let assets = Directory::load(assets::Parts {
@@ -127,7 +144,7 @@ async fn open(config: Config, clock: Clock, metrics: Metrics) -> Result<App, Ref
     .await
     .map_err(|error| unreadable(&error))?;
     let started_at = clock.now();
-    Ok(App::new(Parts {
+    Ok(Some(App::new(Parts {
         store,
         vault,
         assets,
@@ -135,7 +152,7 @@ async fn open(config: Config, clock: Clock, metrics: Metrics) -> Result<App, Ref
         metrics,
         clock,
         started_at,
-    }))
+    })))
 }
 
 fn unreadable(error: &StoreError) -> Refusal {

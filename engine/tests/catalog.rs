@@ -14,7 +14,7 @@ const KEY: (&str, &str) = ("x-engine-key", "current");
 const SERVERS: &str = r#"[
     {"name": "slack", "display_name": "Slack", "transport": "sse", "url": "https://slack.example.com/sse", "auth_method": "oauth"},
     {"name": "gmail", "transport": "streamable_http", "url": "https://gmail.example.com/mcp", "auth_method": "oauth",
-     "oauth": {"client_id": "id", "client_secret_file": "gmail/secret"}},
+     "oauth": {"client_id": "id", "client_secret_file": "gmail/secret", "issuer": "https://accounts.google.com"}},
     {"name": "notes", "display_name": "Notes", "transport": "streamable_http", "url": "https://notes.example.com/mcp", "auth_method": "static"},
     {"name": "clock", "transport": "stdio", "command": ["clock"], "auth_method": "none"}
 ]"#;

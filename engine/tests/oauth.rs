@@ -50,7 +50,7 @@ impl Flow {
             .await
             .unwrap();
         assert_eq!(provider.resource, notes.url);
-        let choice = choose_client(&provider, &settings, &client_metadata_url(&config));
+        let choice = choose_client(&provider, &settings, Some(&client_metadata_url(&config)));
         assert!(matches!(choice, Ok(ClientChoice::Dynamic)), "{choice:?}");
         let client = register(&http, &provider, &callback_url(&config))
             .await

@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt;
 
 use userengine_api::refusal::RefusalReason;
 
-use crate::support::process::Setup;
+use crate::support::process::{Ended, Engine, Setup};
 use crate::support::volume::Volume;
 use crate::support::{key, key_text, sql};
 
@@ -213,14 +213,44 @@ fn a_second_engine_on_the_same_volume_is_refused() {
     let volume = Volume::new();
     let setup = Setup::new(&volume);
     let first = setup.start();
-    let refusal = Setup::new(&volume).refused(&volume);
-    assert_eq!(refusal.reason, RefusalReason::BrainLocked);
+    let impatient = Setup::new(&volume).with("BRAIN_WAIT_SECONDS", "0");
+    assert_eq!(
+        impatient.refused(&volume).reason,
+        RefusalReason::BrainLocked
+    );
     assert_eq!(first.api("/health", "").status, 200);
     assert!(first.stop().status.success());
     assert!(
         setup.start().stop().status.success(),
         "the lock ends with its process"
     );
+}
+
+const WAITING: &str = "another engine or a rotation has the brain open: waiting for its end";
+
+#[test]
+fn an_engine_waits_for_the_one_before_it_to_end() {
+    let ways: [fn(Engine) -> Ended; 2] = [Engine::stop, Engine::kill];
+    for end in ways {
+        let volume = Volume::new();
+        let first = Setup::new(&volume).start();
+        let mut second = Setup::new(&volume).spawn();
+        second.wait_for(WAITING);
+        end(first);
+        second.wait_for("serving");
+        assert!(second.stop().status.success());
+    }
+}
+
+#[test]
+fn an_engine_that_waits_for_another_stops_when_it_is_told() {
+    let volume = Volume::new();
+    let first = Setup::new(&volume).start();
+    let patient = Setup::new(&volume).with("BRAIN_WAIT_SECONDS", "600");
+    let mut second = patient.spawn();
+    second.wait_for(WAITING);
+    assert!(second.stop().status.success());
+    assert_eq!(first.api("/health", "").status, 200);
 }
 
 #[test]

@@ -16,6 +16,8 @@ fn a_wrong_value_is_named_and_not_repeated() {
         ("SQLITE_DB_PATH", ""),
         ("SQLITE_DB_PATH", "/"),
         ("BRAIN_MODE", "maybe-later"),
+        ("BRAIN_WAIT_SECONDS", "601"),
+        ("CLIENT_METADATA_DOCUMENT", "on"),
         ("BRAIN_MODE", "Create"),
         ("BRAIN_MODE", ""),
         ("DATABASE_ID", ""),

@@ -1,6 +1,7 @@
 //! What engines are given for their connections to MCP servers.
 
 use kube::KubeSchema;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::rules;
@@ -14,6 +15,29 @@ pub struct Catalog {
     #[schemars(length(min = 1, max = 253), regex(pattern = rules::SUBDOMAIN))]
     #[x_kube(validation = rules::matches(rules::SUBDOMAIN, "configMap: the name of a ConfigMap has lowercase letters, digits, '-' and '.', and starts and ends with a letter or digit"))]
     pub config_map: String,
+}
+
+/// Whether providers are offered the client metadata document.
+#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+pub enum ClientMetadataDocument {
+    /// Unless the host of the callback is plainly internal.
+    #[default]
+    Auto,
+    /// Also then: the providers are internal, too.
+    Always,
+    /// Never: the host looks public and is not.
+    Never,
+}
+
+impl ClientMetadataDocument {
+    /// As the engine's variable has it; `None` where the engine decides by itself.
+    pub fn as_str(self) -> Option<&'static str> {
+        match self {
+            Self::Auto => None,
+            Self::Always => Some("always"),
+            Self::Never => Some("never"),
+        }
+    }
 }
 
 /// Whom engines trust.

@@ -8,7 +8,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use connectors::{AllowedHost, Catalog, Tls};
+pub use connectors::{AllowedHost, Catalog, ClientMetadataDocument, Tls};
 pub use network::{CidrPorts, Egress, EgressDefault, NamespacePorts, Peer, Selector};
 pub use sizes::{AccessMode, Amounts, Resources, Storage};
 
@@ -68,7 +68,8 @@ pub struct EngineClassSpec {
     #[x_kube(
         validation = rules::matches(rules::PUBLIC_URL, "publicURL: an https address without user, query or fragment, such as https://{name}.{namespace}.engines.example.com"),
         validation = Rule::new("self.contains('{name}') && self.contains('{namespace}')")
-            .message("publicURL must contain {name} and {namespace}: two engines must not share an address")
+            .message("publicURL must contain {name} and {namespace}: two engines must not share an address"),
+        validation = rules::matches(rules::STANDS_ALONE, "publicURL: put '.', '/' or '_' between {name} and {namespace}: with '-', a-b in c and a in b-c would share an address")
     )]
     #[serde(rename = "publicURL")]
     pub public_url: Option<String>,
@@ -91,6 +92,11 @@ pub struct EngineClassSpec {
     #[x_kube(validation = rules::matches(rules::REDIRECT_URL, "oauthRedirectBaseURL: an https address (http only for localhost) without user, query or fragment, such as https://connect.example.com"))]
     #[serde(rename = "oauthRedirectBaseURL")]
     pub oauth_redirect_base_url: Option<String>,
+
+    /// Whether providers are offered the client metadata document under that address, by which they know every engine
+    /// without a registration. `Auto`: unless the address is plainly internal, where no provider could fetch it.
+    #[serde(default)]
+    pub client_metadata_document: ClientMetadataDocument,
 
     /// Whom engines trust beside the public certificate authorities.
     #[serde(default)]

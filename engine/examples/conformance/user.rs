@@ -152,10 +152,12 @@ impl User {
         let callback = Url::parse(CALLBACK)?;
         let client = match self.clients.get(&provider.issuer) {
             Some(client) => client.clone(),
-            None => match oauth::choose_client(&provider, &self.settings, &DOCUMENT.parse()?)? {
-                ClientChoice::Registered(client) | ClientChoice::Document(client) => client,
-                ClientChoice::Dynamic => oauth::register(&http, &provider, &callback).await?,
-            },
+            None => {
+                match oauth::choose_client(&provider, &self.settings, Some(&DOCUMENT.parse()?))? {
+                    ClientChoice::Registered(client) | ClientChoice::Document(client) => client,
+                    ClientChoice::Dynamic => oauth::register(&http, &provider, &callback).await?,
+                }
+            }
         };
         self.clients.insert(provider.issuer.clone(), client.clone());
         let scopes = provider.scopes.union(&self.granted);

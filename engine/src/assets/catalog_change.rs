@@ -26,7 +26,7 @@ impl Directory {
             loop {
                 tokio::select! {
                     () = directory.stopping() => return,
-                    changed = changes.changed() => if changed.is_err() { return },
+                    next = changes.changed() => if next.is_err() { return },
                 }
                 let now = changes.borrow_and_update().clone();
                 directory.catalog_changed(&before, &now);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, RwLock};
 
 use super::background::Background;
-use super::call::Calls;
+use super::call::Places;
 use super::limit::Limiter;
 use super::{Connections, Directory, Inner, Parts};
 use crate::domain::{AuthMethod, ConnectionId, ConnectionStatus};
@@ -26,7 +26,7 @@ impl Directory {
             background: Background::default(),
             connecting: tokio::sync::Mutex::default(),
             callbacks: Limiter::callbacks(parts.clock.clone()),
-            calls: Calls::new(parts.config.limits),
+            places: Places::new(parts.config.limits),
             parts,
         }));
         for (identity, state) in loaded {

@@ -47,7 +47,7 @@ pub use crate::store::{ConnectionIdentity, ConnectionState};
 use jiff::Timestamp;
 
 use background::Background;
-use call::Calls;
+use call::Places;
 use limit::Limiter;
 
 use crate::catalog::{Entry, LiveCatalog};
@@ -95,7 +95,7 @@ struct Inner {
     /// Taken while a connection is added, so that an alias goes to one of two.
     connecting: tokio::sync::Mutex<()>,
     callbacks: Limiter,
-    calls: Calls,
+    places: Places,
 }
 
 #[derive(Debug, Default)]

@@ -80,8 +80,14 @@ pub(super) fn of_an_entry() -> Value {
 }
 
 pub(super) fn of_oauth() -> Value {
-    let client = needs("client_id", "is missing: a secret belongs to a client");
-    json!([{ "if": { "required": ["client_secret_file"] }, "then": client }])
+    let secret = json!({ "required": ["client_secret_file"] });
+    json!([
+        { "if": secret, "then": needs("client_id", "is missing: a secret belongs to a client") },
+        { "if": secret, "then": needs(
+            "issuer",
+            "is missing: name the authorization server that knows the secret; without it the MCP server would choose where the secret is sent",
+        ) },
+    ])
 }
 
 /// `then` holds of every entry in which the named fields are there and are so.

@@ -123,7 +123,8 @@ pub(super) struct Oauth {
         extend("errorMessage" = "expected an array of at most 100 scopes, such as [\"channels:read\", \"chat:write\"]"),
     )]
     pub scopes: Option<Vec<String>>,
-    /// The authorization server, where the server does not name it.
+    /// The authorization server: of those that the server names, or where it names none. Required with a secret, which
+    /// goes to no other.
     #[schemars(length(min = 1, max = 2048), extend("errorMessage" = "expected a URL of at most 2048 characters"))]
     pub issuer: Option<String>,
     /// Where tokens are revoked (RFC 7009), where the provider's metadata do not say.

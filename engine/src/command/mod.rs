@@ -85,6 +85,7 @@ const VARIABLES: &str = "\
 Variables:
   SQLITE_DB_PATH          the brain's file [default: /data/brain.sqlite]
   BRAIN_MODE              create | existing [default: create it if the file is absent]
+  BRAIN_WAIT_SECONDS      how long a start waits for another engine that has the brain, 0 to 600 [default: 30]
   DATABASE_ID             the id that the brain must carry; a new brain gets it [default: a random one]
   AD_ENCRYPTION_KEY       the encryption key, as `engine keygen` prints it  } exactly
   KEYRING_DIR             a folder with one file a key, named by its id     } one
@@ -94,6 +95,7 @@ Variables:
   LISTEN_ADDR             address of the API [default: 0.0.0.0:8080]
   INTERNAL_ADDR           address of probes, metrics and /keys [default: 0.0.0.0:9090]
   PUBLIC_URL              where the outside reaches this engine (https, or http on loopback)
+  CLIENT_METADATA_DOCUMENT       offer it to providers: auto (unless the callback's base is plainly internal) | always | never [default: auto]
   CALLS_PER_CONNECTION    tool calls at once through one connection, 1 to 1000 [default: 16]
   CALLS_PER_ENGINE        tool calls at once through the engine, 1 to 10000 [default: 64]
   CALL_TIMEOUT_SECONDS    how long a tool call may take, 1 to 600 [default: 60]

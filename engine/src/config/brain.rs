@@ -1,6 +1,7 @@
 //! Where the brain is, and what it must be.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use userengine_api::layout::{BRAIN_FILE, env};
 use userengine_brain::domain::DatabaseId;
@@ -34,4 +35,18 @@ pub(super) fn read(environment: &Environment) -> Result<BrainConfig, ConfigError
         mode,
         database_id,
     })
+}
+
+const SECONDS: &str = "a whole number of seconds, 0 to 600";
+
+/// Reads `BRAIN_WAIT_SECONDS`. The default is as long as a pod of a class may take to stop by default.
+pub(super) fn patience(environment: &Environment) -> Result<Duration, ConfigError> {
+    let seconds: u64 = environment.parsed(env::BRAIN_WAIT_SECONDS, SECONDS, 30)?;
+    if seconds > 600 {
+        return Err(ConfigError::Invalid {
+            variable: env::BRAIN_WAIT_SECONDS,
+            expected: SECONDS,
+        });
+    }
+    Ok(Duration::from_secs(seconds))
 }

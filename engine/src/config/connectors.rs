@@ -6,7 +6,7 @@ use url::Url;
 use userengine_api::layout::env;
 
 use super::http::web_url;
-use super::{ConfigError, Environment, HttpConfig, Limits};
+use super::{ConfigError, Environment, HttpConfig, Limits, client_metadata};
 use crate::domain::DnsLabel;
 use crate::egress::Allowed;
 
@@ -19,6 +19,8 @@ pub struct ConnectorsConfig {
     pub secrets: Option<PathBuf>,
     /// Base of the callback URL.
     pub redirect_base: Url,
+    /// Are providers offered the client metadata document under it?
+    pub offer_client_metadata: bool,
     /// `<namespace>.<name>` on Kubernetes. Such an engine starts no children.
     pub name: Option<String>,
     /// Private addresses that may be called.
@@ -30,8 +32,8 @@ pub struct ConnectorsConfig {
 }
 
 impl ConnectorsConfig {
-    /// Reads `CATALOG_DIR`, `SECRETS_DIR`, `OAUTH_REDIRECT_BASE_URL`, `ENGINE_NAME`, `EGRESS_ALLOW`, `EXTRA_CA_FILE` and
-    /// the limits.
+    /// Reads `CATALOG_DIR`, `SECRETS_DIR`, `OAUTH_REDIRECT_BASE_URL`, `CLIENT_METADATA_DOCUMENT`, `ENGINE_NAME`, `EGRESS_ALLOW`,
+    /// `EXTRA_CA_FILE` and the limits.
     pub fn read(environment: &Environment, http: &HttpConfig) -> Result<Self, ConfigError> {
         let redirect_base = match environment.text(env::OAUTH_REDIRECT_BASE_URL)? {
             Some(text) => web_url(env::OAUTH_REDIRECT_BASE_URL, &text)?,
@@ -41,6 +43,7 @@ impl ConnectorsConfig {
             },
         };
         Ok(Self {
+            offer_client_metadata: client_metadata::offered(environment, &redirect_base)?,
             catalog: environment.path(env::CATALOG_DIR)?,
             secrets: environment.path(env::SECRETS_DIR)?,
             redirect_base,

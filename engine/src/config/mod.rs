@@ -5,6 +5,7 @@
 
 mod access;
 mod brain;
+mod client_metadata;
 mod connectors;
 mod environment;
 mod error;
@@ -14,6 +15,8 @@ mod log;
 mod relay;
 mod ring;
 mod rotation;
+
+use std::time::Duration;
 
 pub use access::AccessConfig;
 pub use connectors::ConnectorsConfig;
@@ -32,6 +35,8 @@ pub use userengine_brain::store::{BrainConfig, BrainMode};
 pub struct Config {
     /// Where the brain is and what it must be.
     pub brain: BrainConfig,
+    /// How long a start waits for another process that has the brain open.
+    pub brain_patience: Duration,
     /// Where the encryption keys come from.
     pub ring: RingConfig,
     /// Which API keys are accepted.
@@ -48,6 +53,7 @@ impl Config {
         let http = HttpConfig::read(environment)?;
         Ok(Self {
             brain: brain::read(environment)?,
+            brain_patience: brain::patience(environment)?,
             ring: ring::read(environment)?,
             access: AccessConfig::read(environment)?,
             connectors: ConnectorsConfig::read(environment, &http)?,

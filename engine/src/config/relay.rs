@@ -28,7 +28,7 @@ impl RelayConfig {
             redirect_base: web_url(env::OAUTH_REDIRECT_BASE_URL, &base)?,
             engine_url: template.parse().map_err(|()| ConfigError::Invalid {
                 variable: env::ENGINE_URL_TEMPLATE,
-                expected: "https://{name}.{namespace}.example.com or the like: {name} and {namespace}, each once or more, in host or path only; http only for localhost; no query, fragment, user or password",
+                expected: "https://{name}.{namespace}.example.com or the like: {name} and {namespace}, each once or more, in host or path only, with '.', '/' or '_' between them, so that no two engines share an address; http only for localhost; no query, fragment, user or password",
             })?,
         })
     }

@@ -24,9 +24,10 @@ pub(super) struct Lane {
     client: Client<Connector, Full<Bytes>>,
 }
 
-/// How long an unused connection is kept, and how many of one origin.
+/// How long an unused connection is kept, and how many of one origin: as many as a connection's calls at once, by default. With
+/// fewer, callers who come in waves connect anew in each wave.
 const IDLE: Duration = Duration::from_secs(90);
-const IDLE_OF_AN_ORIGIN: usize = 4;
+const IDLE_OF_AN_ORIGIN: usize = 16;
 
 impl Lane {
     pub(super) fn new(dial: Dial, tls: Arc<ClientConfig>) -> Self {

@@ -21,3 +21,8 @@ pub use allow::Allowed;
 pub use client::{Body, Egress, Profile, Wait};
 pub use error::FetchError;
 pub use resolve::{Resolve, Resolving};
+
+/// Is this an address for special purposes, which nobody reaches over the public internet?
+pub fn is_special(address: std::net::IpAddr) -> bool {
+    ranges::special(address).is_some()
+}

@@ -37,11 +37,12 @@ pub enum ClientChoice {
 }
 
 /// Registered by hand, else a metadata document, else dynamic registration: the order of the MCP authorization
-/// specification ("Client Registration"). A document that is not at https cannot be fetched by anybody.
+/// specification ("Client Registration"). A document that is not at https is fetched by nobody; `None` is one that is not
+/// to be offered.
 pub fn choose_client(
     provider: &Provider,
     settings: &OauthSettings,
-    document: &Url,
+    document: Option<&Url>,
 ) -> Result<ClientChoice, OauthError> {
     if let Some(id) = &settings.client_id {
         let auth_method = match &settings.client_secret {
@@ -55,7 +56,8 @@ pub fn choose_client(
             expires_at: None,
         }));
     }
-    if provider.client_id_metadata_documents && document.scheme() == "https" {
+    let document = document.filter(|url| url.scheme() == "https");
+    if let Some(document) = document.filter(|_| provider.client_id_metadata_documents) {
         return Ok(ClientChoice::Document(Client {
             id: document.as_str().to_owned(),
             secret: None,

@@ -20,6 +20,13 @@ pub fn client_metadata_url(config: &ConnectorsConfig) -> Url {
     under(&config.redirect_base, OAUTH_CLIENT_METADATA_PATH)
 }
 
+/// The same, if providers are offered it.
+pub fn offered_client_metadata(config: &ConnectorsConfig) -> Option<Url> {
+    config
+        .offer_client_metadata
+        .then(|| client_metadata_url(config))
+}
+
 /// The document itself. The same for all engines that share a base.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct ClientMetadata {

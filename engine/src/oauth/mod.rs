@@ -31,6 +31,7 @@ pub use challenge::Challenge;
 pub use client::{Client, ClientChoice, choose_client};
 pub use client_metadata::{
     ClientMetadata, callback_url, client_metadata_document, client_metadata_url,
+    offered_client_metadata,
 };
 pub use discovery::discover;
 pub use error::OauthError;

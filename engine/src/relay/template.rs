@@ -3,12 +3,10 @@
 use std::str::FromStr;
 
 use url::{Host, Url};
+use userengine_api::address::{NAME, NAMESPACE, tells_engines_apart};
 
 use super::engine::EngineAddress;
 use crate::config::parse_web_url;
-
-const NAME: &str = "{name}";
-const NAMESPACE: &str = "{namespace}";
 
 /// A URL with `{name}` and `{namespace}` in its host or path: the `publicURL` of a class.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,14 +16,13 @@ impl FromStr for EngineUrlTemplate {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        let complete = text.contains(NAME) && text.contains(NAMESPACE);
         let sample = fill(text, "a", "b");
         // Whatever stands in scheme, port, user, query or fragment does not survive this.
         let url = parse_web_url(&sample).ok_or(())?;
         let plain = sample
             .bytes()
             .all(|c| c.is_ascii_graphic() && !b"{}%\\\"<>|^`".contains(&c));
-        if complete && plain && has_its_path(&url, &sample) {
+        if tells_engines_apart(text) && plain && has_its_path(&url, &sample) {
             Ok(Self(text.trim_end_matches('/').to_owned()))
         } else {
             Err(())

@@ -7,6 +7,7 @@ mod crowds;
 mod events;
 mod floods;
 mod hostile;
+mod process;
 mod tools;
 mod upstream;
 mod world;

@@ -52,7 +52,7 @@ const TEXTS: [&str; 9] = [
 /// Servers that cannot be reached from here, so that a body that is taken still connects to nothing.
 const SERVERS: &str = r#"[
     {"name": "nowhere", "transport": "streamable_http", "url": "https://127.0.0.1:1/mcp", "auth_method": "static"},
-    {"name": "gone", "transport": "sse", "url": "https://127.0.0.1:1/sse", "auth_method": "oauth", "oauth": {"client_id": "c", "client_secret_file": "s/k"}},
+    {"name": "gone", "transport": "sse", "url": "https://127.0.0.1:1/sse", "auth_method": "oauth", "oauth": {"client_id": "c", "client_secret_file": "s/k", "issuer": "https://127.0.0.1:1"}},
     {"name": "child", "transport": "stdio", "command": ["nothing"], "auth_method": "none"}
 ]"#;
 

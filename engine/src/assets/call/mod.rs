@@ -3,15 +3,17 @@
 //! The order matters: what is free is asked before what costs, nothing is sent that was not recorded before if it may
 //! write, and whatever may have run is never sent again.
 
+mod places;
 mod running;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
+pub(super) use places::Places;
+use places::{Full, Place};
 use running::Running;
 
 use super::breaker::Pass;
@@ -20,7 +22,6 @@ use super::traffic::Held;
 use super::{AssetError, Connection, Directory, FailureReason};
 use crate::catalog::Entry;
 use crate::clock::Stopwatch;
-use crate::config::Limits;
 use crate::domain::ServerName;
 use crate::mcp::ToolResult;
 
@@ -28,17 +29,6 @@ use crate::mcp::ToolResult;
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 /// Added to a call's time for what happens around the request, which has the whole time itself.
 const MARGIN: Duration = Duration::from_secs(1);
-
-/// The places for calls through the engine.
-#[derive(Debug)]
-pub struct Calls(Arc<Semaphore>);
-
-impl Calls {
-    /// As many places as the limits say.
-    pub fn new(limits: Limits) -> Self {
-        Self(Arc::new(Semaphore::new(limits.per_engine)))
-    }
-}
 
 /// What is to be called.
 #[derive(Debug)]
@@ -49,12 +39,6 @@ pub struct ToolCall {
     pub arguments: Value,
     /// The request that asks for it.
     pub request: Option<String>,
-}
-
-/// The places that a call takes.
-struct Places {
-    _engine: OwnedSemaphorePermit,
-    _connection: OwnedSemaphorePermit,
 }
 
 impl Directory {
@@ -103,7 +87,7 @@ impl Directory {
             .gate
             .admit()
             .map_err(|held| held.error(connection))?;
-        let _places = self.places(connection)?;
+        let _place = self.place(connection)?;
         let limit = self.config.limits.timeout;
         let found = timeout(limit, async {
             self.ready(connection).await?;
@@ -145,21 +129,14 @@ impl Directory {
         outcome
     }
 
-    fn places(&self, connection: &Connection) -> Result<Places, AssetError> {
-        let busy = |limit| AssetError::RateLimited {
-            limit,
+    fn place(&self, connection: &Arc<Connection>) -> Result<Place, AssetError> {
+        let place = self.0.places.take(connection, || self.connections());
+        place.map_err(|full| AssetError::RateLimited {
+            limit: match full {
+                Full::Connection => "the connection takes no more at once (CALLS_PER_CONNECTION)",
+                Full::Engine => "the engine takes no more at once (CALLS_PER_ENGINE)",
+            },
             retry_after: TRY_AGAIN,
-        };
-        let engine = Arc::clone(&self.0.calls.0)
-            .try_acquire_owned()
-            .map_err(|_| busy("the engine makes no more at once (CALLS_PER_ENGINE)"))?;
-        let connection = connection
-            .traffic
-            .permit()
-            .ok_or_else(|| busy("the connection takes no more at once (CALLS_PER_CONNECTION)"))?;
-        Ok(Places {
-            _engine: engine,
-            _connection: connection,
         })
     }
 }

@@ -17,8 +17,8 @@ pub(super) async fn choose(
     provider: &Provider,
     redirect_uri: &Url,
 ) -> Result<(Client, KnownClient), AssetError> {
-    let document = oauth::client_metadata_url(&directory.config);
-    let choice = oauth::choose_client(provider, &entry.oauth, &document);
+    let document = oauth::offered_client_metadata(&directory.config);
+    let choice = oauth::choose_client(provider, &entry.oauth, document.as_ref());
     let (client, origin) = match choice.map_err(|error| failed(entry, &error, redirect_uri))? {
         ClientChoice::Registered(client) => (client, ClientOrigin::Catalog),
         ClientChoice::Document(client) => (client, ClientOrigin::Document),

@@ -8,10 +8,9 @@ mod probe;
 mod session;
 mod verdict;
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jiff::Timestamp;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::breaker::BreakerStatus;
 use super::tools::ToolCache;
@@ -28,7 +27,8 @@ pub(super) use verdict::{failure, verdict};
 /// Session, breaker and permits of one connection.
 #[derive(Debug)]
 pub struct Traffic {
-    permits: Arc<Semaphore>,
+    /// Calls that are being made. Only `Places` changes it, which counts them all.
+    under_way: AtomicUsize,
     pub(super) gate: Gate,
     pub(super) slot: Slot,
     pub(super) tools: ToolCache,
@@ -52,7 +52,7 @@ impl Traffic {
     /// Nothing has gone through yet.
     pub fn new(limits: Limits, clock: Clock) -> Self {
         Self {
-            permits: Arc::new(Semaphore::new(limits.per_connection)),
+            under_way: AtomicUsize::new(0),
             gate: Gate::new(limits.breaker, clock),
             slot: Slot::default(),
             tools: ToolCache::default(),
@@ -91,9 +91,17 @@ impl Traffic {
         }
     }
 
-    /// A place for one call; `None` if all are taken.
-    pub(super) fn permit(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.permits).try_acquire_owned().ok()
+    /// Calls that are being made.
+    pub(super) fn under_way(&self) -> usize {
+        self.under_way.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn begin(&self) {
+        self.under_way.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn end(&self) {
+        self.under_way.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -32,7 +32,7 @@ fn every_mistake_is_named_with_its_cure() {
 
 #[test]
 fn on_kubernetes_a_secret_lies_in_the_folder_of_secrets() {
-    let entry = r#"{"name": "a", "transport": "sse", "url": "https://a.example", "auth_method": "oauth", "oauth": {"client_id": "c", "client_secret_file": "/etc/passwd"}}"#;
+    let entry = r#"{"name": "a", "transport": "sse", "url": "https://a.example", "auth_method": "oauth", "oauth": {"client_id": "c", "client_secret_file": "/etc/passwd", "issuer": "https://i.example"}}"#;
     let folder = Folder::with(&[("a.json", entry)]);
     assert!(
         folder.problems().is_empty(),

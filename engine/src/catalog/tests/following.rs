@@ -168,7 +168,7 @@ fn the_swap_of_a_mounted_config_map_is_noticed() {
 
 #[test]
 fn a_secret_that_comes_late_makes_its_server_available() {
-    let entry = r#"{"name": "a", "transport": "sse", "url": "https://a.example", "auth_method": "oauth", "oauth": {"client_id": "c", "client_secret_file": "s/k"}}"#;
+    let entry = r#"{"name": "a", "transport": "sse", "url": "https://a.example", "auth_method": "oauth", "oauth": {"client_id": "c", "client_secret_file": "s/k", "issuer": "https://i.example"}}"#;
     let folder = Folder::with(&[("a.json", entry)]);
     let catalog = folder.load();
     let available = || {

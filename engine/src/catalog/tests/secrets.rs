@@ -12,7 +12,7 @@ use crate::config::ConnectorsConfig;
 const CANARY: &str = "canary-4f1d";
 
 const ENTRY: &str = r#"{"name": "a", "transport": "sse", "url": "https://a.example", "auth_method": "oauth",
-    "oauth": {"client_id": "c", "client_secret_file": "slack-oauth/client-secret"}}"#;
+    "oauth": {"client_id": "c", "client_secret_file": "slack-oauth/client-secret", "issuer": "https://i.example"}}"#;
 
 /// Why the one server of a folder is unavailable.
 fn reason(config: &ConnectorsConfig) -> String {

@@ -1,9 +1,12 @@
 //! What can go wrong before a request is sent, and what is sent again.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures::future::join_all;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::Barrier;
 
 use super::support::{SHORT, WAIT, egress, get, hasty_egress, ok, post, serve};
 use crate::egress::connect::first_of;
@@ -196,6 +199,32 @@ async fn a_request_that_a_stale_connection_gave_back_goes_out_on_another() {
     }
     assert_eq!(server.count.requests(), answered, "{broken} broken");
     assert!(answered >= 50, "{answered} answered, {broken} broken");
+}
+
+#[tokio::test]
+async fn eight_callers_at_once_use_their_connections_again() {
+    let all_here = Arc::new(Barrier::new(8));
+    let server = serve(move |mut it, _| {
+        let all_here = all_here.clone();
+        async move {
+            while it.request().await.is_some() {
+                all_here.wait().await;
+                it.say(ok("hello")).await;
+            }
+        }
+    })
+    .await;
+    let egress = egress(&server.plain());
+    for _ in 0..10 {
+        let calls = (0..8).map(|_| egress.fetch(Profile::Catalog, post(&server.url("/")), WAIT));
+        for answer in join_all(calls).await {
+            answer.unwrap();
+        }
+    }
+    assert_eq!(server.count.requests(), 80);
+    // One that is not back yet when the next round begins is replaced, and kept as well.
+    let connections = server.count.connections();
+    assert!((8..=16).contains(&connections), "{connections}");
 }
 
 #[tokio::test]

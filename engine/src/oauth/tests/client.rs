@@ -7,7 +7,7 @@ fn chosen(provider: &Provider, settings: &OauthSettings, document: &str) -> Stri
         let secret = client.secret.is_some();
         format!("{kind} {} {} {secret}", client.id, client.auth_method)
     };
-    match choose_client(provider, settings, &url(document)) {
+    match choose_client(provider, settings, Some(&url(document))) {
         Ok(ClientChoice::Registered(client)) => shown("registered", &client),
         Ok(ClientChoice::Document(client)) => shown("document", &client),
         Ok(ClientChoice::Dynamic) => "dynamic".to_owned(),
@@ -69,6 +69,10 @@ fn a_secret_is_used_in_a_way_that_the_server_takes() {
         let chosen = chosen(&provider, &settings, "https://a.example.com/c.json");
         assert_eq!(chosen, format!("registered by-hand {expected} true"));
     }
-    let choice = choose_client(&provider, &settings, &url("https://a.example.com/c.json"));
+    let choice = choose_client(
+        &provider,
+        &settings,
+        Some(&url("https://a.example.com/c.json")),
+    );
     assert!(!format!("{choice:?}").contains("canary"));
 }

@@ -159,8 +159,8 @@ async fn names_may_stand_in_the_path() {
             "https://x.example.com/acme/alice",
         ),
         (
-            "https://x.example.com/{namespace}-{name}/e",
-            "https://x.example.com/acme-alice/e",
+            "https://x.example.com/{namespace}_{name}/e",
+            "https://x.example.com/acme_alice/e",
         ),
         (
             "https://{namespace}.example.com:8443/u/{name}",

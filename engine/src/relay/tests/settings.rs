@@ -27,6 +27,8 @@ fn a_template_that_could_lead_astray_stops_the_start() {
         "https://{name}.{namespace}.example.com\n",
         "https://{name}.{namespace}.exämple.com",
         "javascript://{name}.{namespace}",
+        "https://{name}-{namespace}.example.com",
+        "https://example.com/{namespace}{name}",
     ] {
         let error = config("https://relay.example.com", template).unwrap_err();
         assert!(

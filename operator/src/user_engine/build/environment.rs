@@ -43,6 +43,10 @@ pub fn build(blueprint: &Blueprint<'_>) -> Value {
             env::OAUTH_REDIRECT_BASE_URL,
             class.oauth_redirect_base_url.clone(),
         ),
+        (
+            env::CLIENT_METADATA_DOCUMENT,
+            class.client_metadata_document.as_str().map(str::to_owned),
+        ),
         (env::EGRESS_ALLOW, (!allowed.is_empty()).then_some(allowed)),
         (
             env::EXTRA_CA_FILE,

@@ -34,6 +34,7 @@ fn everything() -> Value {
         "resources": { "requests": { "cpu": "1000m", "memory": "1024Mi" }, "limits": { "cpu": "2", "memory": "2Gi" } },
         "storage": { "size": "2048Mi", "maxSize": "4Gi", "storageClassName": "fast", "accessMode": "ReadWriteOnce" },
         "publicURL": "https://{name}.{namespace}.engines.example.com",
+        "clientMetadataDocument": "Never",
         "ingressFrom": [
             { "namespaceSelector": { "matchLabels": { "team": "platform" } }, "podSelector": { "matchLabels": { "app": "backend" } } },
             { "namespaceSelector": {} },
