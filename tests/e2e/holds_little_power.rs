@@ -34,6 +34,7 @@ async fn the_operator_may_do_what_it_does_and_little_else() -> anyhow::Result<()
     for (verb, group, resource) in [
         ("get", "", "secrets"),
         ("create", "", "persistentvolumeclaims"),
+        ("create", "batch", "jobs"),
         ("patch", "userengine.dev", "userengines/status"),
     ] {
         assert!(
@@ -50,6 +51,8 @@ async fn the_operator_may_do_what_it_does_and_little_else() -> anyhow::Result<()
         ("create", "", "pods"),
         ("delete", "", "pods"),
         ("get", "", "nodes"),
+        ("patch", "batch", "jobs"),
+        ("update", "batch", "jobs"),
         ("delete", "", "namespaces"),
         ("create", "rbac.authorization.k8s.io", "rolebindings"),
         ("create", "", "serviceaccounts/token"),

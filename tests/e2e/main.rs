@@ -4,6 +4,7 @@
 
 mod adopts_retained_brains;
 mod alone_outlives_the_operator;
+mod alone_rotates_without_the_operator;
 mod blocks_on_key_trouble;
 mod blocks_on_volume_trouble;
 mod connects_through_the_relay;
@@ -19,5 +20,7 @@ mod isolates_engines;
 mod keeps_secrets;
 mod leaves_strangers_alone;
 mod refuses_invalid_objects;
+mod rotates_keys;
 mod runs_a_relay;
+mod survives_rotations;
 mod suspends_and_resumes;

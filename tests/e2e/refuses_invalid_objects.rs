@@ -55,7 +55,12 @@ async fn check(namespace: &Namespace, classes: &Door) -> anyhow::Result<()> {
 
     let mut wrong = Vec::new();
     let mut rows = 0;
-    for row in users().into_iter().chain(names()).chain(engine_fields()) {
+    for row in users()
+        .into_iter()
+        .chain(names())
+        .chain(engine_fields())
+        .chain(rotations())
+    {
         rows += 1;
         wrong.extend(engines.create(row).await);
     }
@@ -67,6 +72,7 @@ async fn check(namespace: &Namespace, classes: &Door) -> anyhow::Result<()> {
         .chain(peers())
         .chain(egress())
         .chain(connectors())
+        .chain(keys())
         .chain(rest())
     {
         rows += 1;
@@ -157,6 +163,15 @@ fn largest_engine() -> Value {
             "className": "c".repeat(63),
             "suspended": true,
             "storage": { "size": "2Gi" },
+            "encryption": {
+                "rotation": {
+                    "id": "r".repeat(63),
+                    "mode": "Compromised",
+                    "rollbackTo": "0123456789abcdef",
+                    "setAside": (0..64).map(|n| format!("connections/{n:0>148}")).collect::<Vec<_>>(),
+                },
+                "maxAge": "999999h",
+            },
             "deletionPolicy": "Retain",
         },
     })
@@ -206,6 +221,7 @@ fn largest_class() -> Value {
                 "denyCIDRs": vec!["0.0.0.0/0"; 64],
                 "dnsPeers": vec![range; 8],
             },
+            "keys": { "maxAge": "999999h", "retainRetired": "999999h" },
             "terminationGracePeriodSeconds": 600,
             "logLevel": "debug",
         },
@@ -308,7 +324,7 @@ fn engine_fields() -> Vec<Row> {
     let class = |name: Value| engine("/spec/className", name);
     let size = |size: Value| engine("/spec/storage/size", size);
     let policy = |policy: Value| engine("/spec/deletionPolicy", policy);
-    let policies = &["spec.deletionPolicy", "\"Retain\", \"Delete\""];
+    let policies = &["spec.deletionPolicy", "\"Retain\", \"Delete\", \"Erase\""];
     let class_form = &["spec.className", "lowercase letters, digits and '-'"];
     let size_form = &["spec.storage.size", "a whole number above 0 and a unit", "such as 1Gi"];
     let no_spec = without(policy(json!("Retain")), "", "spec");
@@ -338,6 +354,41 @@ fn engine_fields() -> Vec<Row> {
             ],
         ),
         rows(policies, policy, [("an unknown deletion policy", json!("Keep")), ("a deletion policy in lower case", json!("delete"))]),
+    ]
+    .concat()
+}
+
+#[rustfmt::skip] // a table: one row a line
+fn rotations() -> Vec<Row> {
+    let of = |rotation: Value| engine("/spec/encryption", json!({ "rotation": rotation }));
+    let id = |id: Value| of(json!({ "id": id }));
+    let back = |kid: Value| of(json!({ "id": "r", "rollbackTo": kid }));
+    let aside = |rows: Value| of(json!({ "id": "r", "setAside": rows }));
+    let age = |age: Value| engine("/spec/encryption", json!({ "maxAge": age }));
+    let many: Vec<_> = (0..65).map(|n| format!("connections/{n}")).collect();
+    let row_form = &["spec.encryption.rotation.setAside", "<table>/<row id>"];
+    [
+        row("a rotation without an id", of(json!({})), &["spec.encryption.rotation.id", "Required"]),
+        row("an id of 64 characters", id(json!("r".repeat(64))), &["spec.encryption.rotation.id", "63"]),
+        row("an unknown mode", of(json!({ "id": "r", "mode": "Urgent" })), &["rotation.mode", "\"Normal\", \"Compromised\""]),
+        row("65 rows to set aside", aside(json!(many)), &["setAside", "64"]),
+        row("a row twice", aside(json!(["connections/1", "connections/1"])), &["setAside[1]", "Duplicate"]),
+        row("a key that grows old at once", age(json!("59m")), &["spec.encryption.maxAge", "at least 1h"]),
+        rows(&["rotation.id", "letters, digits"], id, [("an empty id", json!("")), ("an id with a space", json!("r 1")), ("an id with a slash", json!("r/1"))]),
+        rows(&["rotation.id", "the operator's own"], id, [("the id of the first key", json!("initial")), ("the id of an automatic rotation", json!("age-0123456789abcdef"))]),
+        rows(&["rollbackTo", "16 digits"], back, [("a key id in upper case", json!("0123456789ABCDEF")), ("a key id that is too short", json!("0123"))]),
+        rows(row_form, aside, [("a row without a table", json!(["1"])), ("a row with a comma", json!(["connections/1,2"])), ("a row with a space", json!(["connections/1 2"]))]),
+        rows(&["spec.encryption.maxAge", "such as 168h"], age, [("an age in days", json!("90d")), ("an age in two units", json!("1h30m")), ("an age without a unit", json!("3600"))]),
+    ]
+    .concat()
+}
+
+#[rustfmt::skip] // a table: one row a line
+fn keys() -> Vec<Row> {
+    let of = |keys: Value| class("/spec/keys", keys);
+    [
+        row("a class whose keys grow old at once", of(json!({ "maxAge": "1s" })), &["spec.keys.maxAge", "at least 1h"]),
+        rows(&["spec.keys.retainRetired", "such as 168h"], |time| of(json!({ "retainRetired": time })), [("a time in days", json!("7d")), ("a negative time", json!("-1h")), ("no time at all", json!(""))]),
     ]
     .concat()
 }
@@ -548,6 +599,9 @@ fn engine_changes() -> Vec<Row> {
         row("a smaller size", sized("2047Mi"), &["spec.storage.size", "a volume cannot shrink"]),
         row("a size that is none", sized("big"), &["spec.storage.size", "such as 1Gi"]),
         row("a spec taken away", of(Value::Null), &["spec", "Required"]),
+        row("another mode under the same id", of(json!({ "encryption": { "rotation": { "mode": "Normal" } } })), &["encryption.rotation: a request cannot change under its id"]),
+        row("another way back under the same id", of(json!({ "encryption": { "rotation": { "rollbackTo": null } } })), &["encryption.rotation: a request cannot change under its id"]),
+        row("fewer rows under the same id", of(json!({ "encryption": { "rotation": { "setAside": [] } } })), &["encryption.rotation: a request cannot change under its id"]),
     ]
     .concat()
 }

@@ -7,6 +7,7 @@ mod engine;
 mod namespace;
 mod oauth_server;
 mod probe;
+mod rotation;
 mod served;
 mod wait;
 
@@ -18,6 +19,7 @@ pub use engine::{Engine, class, condition, engine, inside, is_ready};
 pub use namespace::{Namespace, in_namespace};
 pub use oauth_server::OauthServer;
 pub use probe::{Answer, Probe};
+pub use rotation::{Ended, rotation};
 pub use served::Served;
 pub use wait::{eventually, holds};
 

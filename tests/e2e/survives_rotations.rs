@@ -1,0 +1,200 @@
+//! What goes wrong around a rotation, and what becomes of keys after it.
+
+use anyhow::{Context as _, ensure};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret};
+use kube::ResourceExt;
+use kube::api::{Api, DeleteParams, ListParams};
+use serde_json::json;
+use userengine_api::key::EncryptionKey;
+use userengine_api::names::key_suffix;
+use userengine_api::status::Phase;
+use userengine_api::{EngineClass, UserEngine, labels};
+use userengine_e2e::{Engine, Namespace, eventually, holds, in_namespace, inside};
+
+/// An engine of a class that keeps no key longer than it must.
+async fn forgetful(namespace: &Namespace) -> anyhow::Result<Engine> {
+    let fields = json!({ "keys": { "retainRetired": "0s" } });
+    userengine_e2e::class(&namespace.client, &namespace.name, fields).await?;
+    let mut object = userengine_e2e::engine("alice", "alice");
+    object["spec"]["className"] = json!(namespace.name);
+    let engine = Engine::create(namespace, object).await?;
+    engine.wait_phase(Phase::Ready).await?;
+    Ok(engine)
+}
+
+async fn remove_class(namespace: &Namespace) -> anyhow::Result<()> {
+    let classes: Api<EngineClass> = Api::all(namespace.client.clone());
+    classes
+        .delete(&namespace.name, &DeleteParams::default())
+        .await?;
+    Ok(())
+}
+
+async fn is_gone(engine: &Engine, kid: &str) -> anyhow::Result<()> {
+    eventually(&format!("key {kid} to be gone"), 90, || async {
+        let is_known = engine.keys().await?.iter().any(|key| key.id == kid);
+        let is_there = engine.key_secret(kid).await?.is_some();
+        Ok((!is_known && !is_there).then_some(()))
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_job_whose_pod_is_killed_is_tried_again_and_comes_to_its_end() -> anyhow::Result<()> {
+    in_namespace("killed", |namespace| async move {
+        let engine = Engine::ready(&namespace, "alice", "alice").await?;
+        engine.rotate(json!({ "id": "r-1" })).await?;
+        let pod = eventually("the Job's pod", 90, || engine.job_pod()).await?;
+        let at_once = DeleteParams::default().grace_period(0);
+        namespace
+            .api::<Pod>()
+            .delete(&pod.name_any(), &at_once)
+            .await?;
+        engine.wait_rotation("r-1", "Certified").await?;
+        engine.wait_phase(Phase::Ready).await?;
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_secret_of_somebody_elses_under_the_new_keys_name_is_refused() -> anyhow::Result<()> {
+    in_namespace("foreign", |namespace| async move {
+        let engine = Engine::ready(&namespace, "alice", "alice").await?;
+        let before = engine.key_in("active").await?;
+        let database_id = inside(&engine).await?["database_id"].clone();
+        let suffix = key_suffix(database_id.as_str().context("no id")?, "r-1");
+        let key = EncryptionKey::from_bytes([7; 32]);
+        let squatter = json!({
+            "metadata": { "name": format!("alice-key-{suffix}"), "annotations": { labels::DATABASE_ID: "another" } },
+            "stringData": { "key": key.text().as_str() },
+        });
+        namespace.create_object::<Secret>(squatter).await?;
+        engine.rotate(json!({ "id": "r-1" })).await?;
+        let said = engine
+            .wait_reason("EncryptionUpToDate", "RotationRefused")
+            .await?;
+        ensure!(said.status == "False", "{said:?}");
+        let engine_now = engine.wait_phase(Phase::Ready).await?;
+        ensure!(engine_now.status.is_some());
+        assert_eq!(engine.key_in("active").await?, before);
+        engine.rotate(json!({ "id": "r-2" })).await?;
+        engine.wait_rotation("r-2", "Certified").await?;
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_key_that_is_being_deleted_is_rotated_away_from_and_then_goes() -> anyhow::Result<()> {
+    in_namespace("going", |namespace| async move {
+        let engine = forgetful(&namespace).await?;
+        let old = engine.key_in("active").await?;
+        let secret = engine.key_secret(&old).await?.context("no Secret")?;
+        let secrets = namespace.api::<Secret>();
+        secrets
+            .delete(&secret.name_any(), &DeleteParams::default())
+            .await?;
+        engine
+            .wait_reason("KeyAvailable", "KeyDeletionPending")
+            .await?;
+        engine.rotate(json!({ "id": "r-1" })).await?;
+        engine.wait_rotation("r-1", "Certified").await?;
+        engine.wait_phase(Phase::Ready).await?;
+        is_gone(&engine, &old).await?;
+        remove_class(&namespace).await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_retired_key_is_destroyed_when_its_time_is_up_and_no_backup_holds_it()
+-> anyhow::Result<()> {
+    in_namespace("retire", |namespace| async move {
+        let engine = forgetful(&namespace).await?;
+        let old = engine.key_in("active").await?;
+        let secret = engine.key_secret(&old).await?.context("no Secret")?;
+        let hold = |value: serde_json::Value| {
+            let note =
+                json!({ "metadata": { "annotations": { "hold.userengine.dev/nightly": value } } });
+            namespace.merge::<Secret>(&secret.metadata.name.as_deref().unwrap_or_default(), note)
+        };
+        hold(json!("")).await?;
+        engine.rotate(json!({ "id": "r-1" })).await?;
+        engine.wait_rotation("r-1", "Certified").await?;
+        engine.wait_phase(Phase::Ready).await?;
+        holds("a key on hold is kept", 5, || async {
+            Ok(engine.key_secret(&old).await?.is_some())
+        })
+        .await?;
+        hold(serde_json::Value::Null).await?;
+        // Secrets are not watched; whoever cannot wait touches the engine.
+        let touch = json!({ "metadata": { "annotations": { "example.com/look": "now" } } });
+        namespace.merge::<UserEngine>("alice", touch).await?;
+        is_gone(&engine, &old).await?;
+        engine
+            .rotate(json!({ "id": "r-2", "rollbackTo": old }))
+            .await?;
+        engine
+            .wait_reason("EncryptionUpToDate", "RotationRejected")
+            .await?;
+        remove_class(&namespace).await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn erase_destroys_every_key_whoever_holds_it_and_then_the_brain() -> anyhow::Result<()> {
+    in_namespace("erase", |namespace| async move {
+        let engine = Engine::ready(&namespace, "alice", "alice").await?;
+        engine.rotate(json!({ "id": "r-1" })).await?;
+        engine.wait_rotation("r-1", "Certified").await?;
+        engine.wait_phase(Phase::Ready).await?;
+        for key in engine.keys().await? {
+            let secret = engine.key_secret(&key.id).await?.context("no Secret")?;
+            let note =
+                json!({ "metadata": { "annotations": { "hold.userengine.dev/nightly": "" } } });
+            namespace.merge::<Secret>(&secret.name_any(), note).await?;
+        }
+        engine.change(json!({ "deletionPolicy": "Erase" })).await?;
+        engine.delete().await?;
+        let secrets = namespace.api::<Secret>();
+        let left = secrets.list(&ListParams::default()).await?;
+        let mut left = left.items.into_iter().map(|it| it.name_any());
+        ensure!(
+            !left.any(|name| name.starts_with("alice-key-")),
+            "a key is left"
+        );
+        let claims = namespace.api::<PersistentVolumeClaim>();
+        eventually("the volume to be gone", 60, || async {
+            Ok(claims.get_opt("alice-brain").await?.is_none().then_some(()))
+        })
+        .await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_deletion_in_the_middle_wins_and_the_next_engine_carries_on() -> anyhow::Result<()> {
+    in_namespace("midway", |namespace| async move {
+        let engine = Engine::ready(&namespace, "alice", "alice").await?;
+        engine.rotate(json!({ "id": "r-1" })).await?;
+        eventually("the engine to be stopped for it", 60, || async {
+            let phase = engine.get().await?.status.and_then(|status| status.phase);
+            Ok((phase == Some(Phase::Rotating)).then_some(()))
+        })
+        .await?;
+        engine.delete().await?;
+        eventually("the Job and its pod to be gone", 60, || async {
+            let jobs = namespace.api::<Job>().list(&ListParams::default()).await?;
+            Ok((jobs.items.is_empty() && engine.job_pod().await?.is_none()).then_some(()))
+        })
+        .await?;
+        let again = Engine::create(&namespace, userengine_e2e::engine("alice", "alice")).await?;
+        again.wait_rotation("r-1", "Certified").await?;
+        again.wait_phase(Phase::Ready).await?;
+        Ok(())
+    })
+    .await
+}
