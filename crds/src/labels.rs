@@ -6,6 +6,8 @@ pub const ENGINE: &str = "userengine.dev/engine";
 pub const COMPONENT: &str = "app.kubernetes.io/component";
 /// Value of [`COMPONENT`] on what a rotation runs.
 pub const ROTATION_COMPONENT: &str = "rotation";
+/// On a Job and its pod that prove that a key is not needed any more, besides what a rotation's have.
+pub const PROOF: &str = "userengine.dev/proof";
 /// The recommended labels, see
 /// <https://kubernetes.io/docs/concepts/overview/working-with-objects/common-labels/>.
 pub const NAME: &str = "app.kubernetes.io/name";

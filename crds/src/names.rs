@@ -47,6 +47,11 @@ impl Names<'_> {
         format!("{}-rotate-{suffix}-{attempt}", self.0)
     }
 
+    /// The Job that proves that keys are not needed any more; `suffix` tells one occasion from another.
+    pub fn proof(self, suffix: &str) -> String {
+        format!("{}-prove-{suffix}", self.0)
+    }
+
     /// The Secret of one encryption key; `suffix` from [`key_suffix`].
     pub fn key(self, suffix: &str) -> String {
         format!("{}-key-{suffix}", self.0)

@@ -46,6 +46,7 @@ pub fn world() -> World {
         pod: None,
         operator_namespace: "userengine-system".to_owned(),
         rotating: Rotating::default(),
+        proving: Rotating::default(),
         proof: None,
         now: Timestamp::UNIX_EPOCH,
     })

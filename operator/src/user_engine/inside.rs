@@ -8,7 +8,6 @@ use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Bytes;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
-use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use serde::Deserialize;
@@ -41,18 +40,28 @@ pub struct Inside {
     /// Sealed values by key, those in quarantine included.
     #[serde(default)]
     pub rows_by_kid: BTreeMap<Kid, u64>,
-    /// When all values were last opened with one key alone.
+    /// The last time that all values opened with one key alone.
     #[serde(default)]
-    pub last_verify: Option<Timestamp>,
+    pub last_verify: Option<LastVerify>,
+}
+
+/// A time at which all values opened with one key alone.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct LastVerify {
+    /// Which key.
+    pub kid: Kid,
 }
 
 impl Inside {
-    /// Nothing needs this key any more, as far as the engine can tell: it seals with `active`, everything opened with
-    /// one key since it was born, it does not hold the key, and no value names it.
+    /// Nothing needs this key any more, as far as the engine can tell: it seals with `active`, everything opened with that
+    /// alone, it does not hold the key, and no value names it.
     pub fn does_without(&self, kid: &Kid, active: &Kid) -> bool {
         let rows = self.rows_by_kid.get(kid).copied().unwrap_or_default();
         self.write_kid == *active
-            && self.last_verify.is_some()
+            && self
+                .last_verify
+                .as_ref()
+                .is_some_and(|last| last.kid == *active)
             && !self.held_kids.contains(kid)
             && rows == 0
     }
@@ -203,7 +212,7 @@ mod tests {
             write_kid: kid("b"),
             held_kids: vec![kid("b")],
             rows_by_kid: [(kid("b"), 3)].into(),
-            last_verify: Some(Timestamp::UNIX_EPOCH),
+            last_verify: Some(LastVerify { kid: kid("b") }),
         };
         change(&mut inside);
         inside
@@ -218,6 +227,20 @@ mod tests {
             it.rows_by_kid.insert(kid("a"), 1);
         })));
         assert!(!without(inside(|it| it.last_verify = None)));
+        let of_another = Some(LastVerify { kid: kid("a") });
+        assert!(!without(inside(|it| it.last_verify = of_another)));
         assert!(!without(inside(|it| it.write_kid = kid("c"))));
+    }
+
+    /// As `engine/src/internal/keys.rs` writes it; fields of no use here are left out of both.
+    #[test]
+    fn reads_the_answer_of_an_engine() {
+        let answer = serde_json::json!({
+            "version": "0.1.0", "database_id": "db", "held_kids": [kid("b")], "write_kid": kid("b"),
+            "rows_by_kid": { (kid("b").to_string()): 3 }, "api_key_hashes": [], "open_count": 1,
+            "last_verify": { "kid": kid("b"), "at": "2026-01-01T00:00:00Z" },
+        });
+        let read: Inside = serde_json::from_value(answer).unwrap();
+        assert_eq!(read, inside(|_| {}));
     }
 }

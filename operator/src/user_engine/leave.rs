@@ -79,7 +79,7 @@ pub async fn leave(context: &Context, writer: &Writer, engine: &UserEngine) -> R
             erase(context, writer, engine, claim.as_ref()).await?;
         }
         Fate::LetGo | Fate::Deleted | Fate::Erased => {
-            let_go(context, writer, engine, claim.as_ref()).await?
+            let_go(context, writer, engine, claim.as_ref()).await?;
         }
     }
     let finalizers: Vec<_> = engine

@@ -47,7 +47,7 @@ const RECHECK_INSIDE: Duration = Duration::from_secs(5);
 /// nobody, and its progress is shown within two seconds.
 const RECHECK_ROTATING: Duration = Duration::from_secs(1);
 /// How soon an engine is asked again whether it does without a key whose time is up.
-const RECHECK_PROOF: Duration = Duration::from_mins(10);
+const RECHECK_PROOF: Duration = Duration::from_mins(1);
 /// How soon everything is looked at again if nothing happens.
 const RECHECK_QUIET: Duration = Duration::from_mins(30);
 
@@ -169,8 +169,8 @@ async fn rounds(engine: &Arc<UserEngine>, context: &Context) -> Result<Done, Err
 /// Finds out what the observed state means; asks the engine for proof if a key's destruction waits for it.
 async fn assess(observed: &mut Observed) -> Assessment {
     let assessment = assess::assess(observed);
-    let wanted = assessment.rotation.as_ref().and_then(Rotation::wish);
-    let is_wanted = wanted.is_some_and(|wish| !wish.prove.is_empty());
+    let rotation = assessment.rotation.as_ref();
+    let is_wanted = rotation.is_some_and(|rotation| rotation.wants_proof);
     let serving = observed.pod.as_ref().filter(|_| assessment.engine.holds());
     let Some(pod) = serving.filter(|_| is_wanted) else {
         return assessment;
@@ -280,10 +280,10 @@ fn recheck_rotation(rotation: &Rotation, quiet: Duration) -> Duration {
     }
     let timed = wish.look_again.and_then(|wait| u64::try_from(wait).ok());
     let timed = timed.map_or(quiet, Duration::from_secs);
-    if wish.prove.is_empty() {
-        timed
-    } else {
+    if rotation.wants_proof {
         timed.min(RECHECK_PROOF)
+    } else {
+        timed
     }
 }
 

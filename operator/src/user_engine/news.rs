@@ -104,12 +104,12 @@ fn retire(kid: &Kid) -> Event {
     )
 }
 
-fn normal(reason: &str, note: String) -> Event {
-    event(EventType::Normal, reason, &note)
+fn normal(reason: &str, note: impl AsRef<str>) -> Event {
+    event(EventType::Normal, reason, note.as_ref())
 }
 
-fn warning(reason: &str, note: String) -> Event {
-    event(EventType::Warning, reason, &note)
+fn warning(reason: &str, note: impl AsRef<str>) -> Event {
+    event(EventType::Warning, reason, note.as_ref())
 }
 
 fn event(type_: EventType, reason: &str, note: &str) -> Event {

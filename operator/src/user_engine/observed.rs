@@ -39,6 +39,8 @@ pub struct Observed {
     pub operator_namespace: String,
     /// What a rotation runs, and who is in its way. Empty while there is none.
     pub rotating: Rotating,
+    /// The Job that opens everything once more while the engine sleeps. Empty while there is none.
+    pub proving: Rotating,
     /// What the engine said of its keys just now, if it was asked for proof.
     pub proof: Option<Inside>,
     /// When all of this had been read.

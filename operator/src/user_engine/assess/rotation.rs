@@ -1,14 +1,17 @@
 //! What the transition table makes of what was observed.
 
 use kube::ResourceExt;
+use kube::api::DynamicObject;
+use serde_json::Value;
 use userengine_api::condition::Reason;
 use userengine_api::duration::seconds;
 use userengine_api::key::Kid;
 use userengine_api::user_engine::{Rotation as Asked, RotationMode};
 use userengine_rotation::age::Age;
 use userengine_rotation::decide::{self, Decision, Job, Seen, Target, Why, Wish, up_to_date};
-use userengine_rotation::ledger::{KeyState, Ledger, Phase};
+use userengine_rotation::ledger::{Key, KeyState, Ledger, Phase};
 use userengine_rotation::request::{Mode, Request};
+use userengine_rotation::verdict::Verdict;
 
 use super::{Finding, ResolvedClass, jobs};
 use crate::record::Record;
@@ -26,6 +29,8 @@ pub struct Rotation {
     pub decision: Decision,
     /// `EncryptionUpToDate`.
     pub finding: Finding,
+    /// Whether a key is needed any more is to be found out.
+    pub wants_proof: bool,
     /// How far the rotation is that is open, or how the last one ended.
     pub stage: Option<&'static str>,
 }
@@ -70,11 +75,23 @@ pub fn assess(
         gone: &gone(observed, record),
     };
     let word = up_to_date(ledger, &seen);
+    let decision = decide::decide(ledger, &seen);
     Rotation {
-        decision: decide::decide(ledger, &seen),
+        wants_proof: wants_proof(observed, ledger, &decision),
+        decision,
         finding: finding(word.why, word.message),
         stage: decide::stage(ledger, &seen).map(decide::Stage::as_str),
     }
+}
+
+/// A key's time is up, and no backup holds it.
+fn wants_proof(observed: &Observed, ledger: &Ledger, decision: &Decision) -> bool {
+    let Decision::Wish(wish) = decision else {
+        return false;
+    };
+    let keys = wish.prove.iter().filter_map(|kid| ledger.key(kid));
+    let mut keys = keys.filter(|key| !is_on_hold(observed, key));
+    keys.next().is_some()
 }
 
 fn finding(why: Why, message: String) -> Finding {
@@ -171,46 +188,61 @@ fn job(observed: &Observed, record: &Record) -> Job {
 
 /// The StatefulSet has no replica and this ring, and its controller has seen that.
 fn is_quiet(observed: &Observed, ledger: &Ledger) -> bool {
+    let ring = ledger.ring().map(|key| observed.names().key(&key.suffix));
+    let ring: Vec<_> = ring.collect();
+    seen_by_its_controller(observed).is_some_and(|live| {
+        let replicas = live.data.pointer("/spec/replicas");
+        replicas.and_then(Value::as_i64) == Some(0) && build::ring_of(live) == ring
+    })
+}
+
+/// The engine's StatefulSet, if there is nothing of it that its controller has not seen yet.
+fn seen_by_its_controller(observed: &Observed) -> Option<&DynamicObject> {
     let id = ChildId {
         kind: ChildKind::StatefulSet,
         name: observed.names().main(),
     };
-    let Some(live) = observed.children.get(&id) else {
-        return false;
-    };
-    let number = |path: &str| live.data.pointer(path).and_then(serde_json::Value::as_i64);
-    let is_ours = live
-        .owner_references()
-        .iter()
-        .any(|owner| owner.uid == observed.uid());
-    let ring: Vec<_> = ledger
-        .ring()
-        .map(|key| observed.names().key(&key.suffix))
-        .collect();
-    is_ours
-        && live.metadata.deletion_timestamp.is_none()
-        && number("/spec/replicas") == Some(0)
-        && live.metadata.generation.is_some()
-        && number("/status/observedGeneration") == live.metadata.generation
-        && build::ring_of(live) == ring
+    let live = observed.children.get(&id)?;
+    let (uid, generation) = (observed.uid(), live.metadata.generation?);
+    let seen = live.data.pointer("/status/observedGeneration")?.as_i64()?;
+    let is_ours = live.owner_references().iter().any(|owner| owner.uid == uid);
+    let is_whole = live.metadata.deletion_timestamp.is_none() && seen == generation;
+    (is_ours && is_whole).then_some(live)
 }
 
-/// Withheld keys that the engine was just heard to do without, and that no backup holds.
+/// Retired keys of which nothing speaks any more: neither values nor the quarantine, neither the StatefulSet nor the
+/// pod that was asked, and no backup.
 fn proven_unused(observed: &Observed, ledger: &Ledger) -> Vec<Kid> {
-    let (Some(proof), Some(active)) = (&observed.proof, ledger.active()) else {
+    let Some((active, set)) = ledger.active().zip(seen_by_its_controller(observed)) else {
         return Vec::new();
     };
-    let is_on_hold = |suffix: &String| {
-        matches!(
-            observed.keys.get(suffix),
-            Some(KeySecret::Present { on_hold: true, .. })
-        )
+    let mounted = build::ring_of(set);
+    let is_free = |key: &&Key| {
+        !is_on_hold(observed, key)
+            && !mounted.contains(&observed.names().key(&key.suffix))
+            && is_done_without(observed, &key.kid, &active.kid)
     };
     let retired = ledger.keys.iter().filter(|key| key.state.is_retired());
-    retired
-        .filter(|key| !is_on_hold(&key.suffix) && proof.does_without(&key.kid, &active.kid))
-        .map(|key| key.kid.clone())
-        .collect()
+    retired.filter(is_free).map(|key| key.kid.clone()).collect()
+}
+
+/// An engine that serves says so itself; for one that sleeps, a Job that opened everything does.
+fn is_done_without(observed: &Observed, kid: &Kid, active: &Kid) -> bool {
+    if observed.pod.is_some() {
+        let proof = observed.proof.as_ref();
+        return proof.is_some_and(|proof| proof.does_without(kid, active));
+    }
+    match jobs::any(&observed.proving, observed.now) {
+        Job::Ended(Some(Verdict::Verified(found))) => {
+            found.kid == *active && !found.quarantined.contains_key(kid)
+        }
+        _ => false,
+    }
+}
+
+fn is_on_hold(observed: &Observed, key: &Key) -> bool {
+    let secret = observed.keys.get(&key.suffix);
+    matches!(secret, Some(KeySecret::Present { on_hold: true, .. }))
 }
 
 /// Keys that are being destroyed, and of which nothing is left. A Secret of that name with another content is somebody

@@ -43,21 +43,56 @@ pub fn selector(engine: &str) -> Value {
 }
 
 /// The Job. `None` if no rotation is open whose key is recorded.
-///
-/// One pod at a time, and no second one by itself: whether there is another attempt is the transition table's to say
-/// (<https://kubernetes.io/docs/concepts/workloads/controllers/job/#pod-replacement-policy>).
 pub fn build(blueprint: &Blueprint<'_>) -> Option<Value> {
     let ledger = &blueprint.record.ledger;
     let (open, target) = (ledger.open.as_ref()?, ledger.target()?);
     let labels = labels(blueprint, selector(blueprint.name));
-    Some(json!({
+    let name = job_name(blueprint.name, blueprint.record, open);
+    let mut job = frame_of_job(blueprint, &name, &labels, pod(blueprint, open, target));
+    if let Some(Value::Object(metadata)) = job.get_mut("metadata") {
+        let id = json!({ labels::ROTATION: open.id });
+        metadata.insert("annotations".to_owned(), id);
+    }
+    Some(job)
+}
+
+/// The Job that opens everything with the active key alone, and writes down that it did. `None` without such a key.
+pub fn proof(blueprint: &Blueprint<'_>) -> Option<Value> {
+    let active = blueprint.record.ledger.active()?;
+    let mut labels = labels(blueprint, selector(blueprint.name));
+    extend(&mut labels, json!({ labels::PROOF: "true" }));
+    let claim = json!({ "claimName": blueprint.names().claim() });
+    let mut pod = frame(blueprint);
+    let steps = json!({
+        "restartPolicy": "Never",
+        "containers": [step(blueprint, &brain(blueprint), VERIFY, NEW_KEY)],
+        "volumes": [
+            { "name": BRAIN, "persistentVolumeClaim": claim },
+            { "name": NEW_KEY, "projected": volumes::ring(blueprint.name, &[active]) },
+        ],
+    });
+    extend(&mut pod, steps);
+    let name = proof_name(blueprint.name, blueprint.record);
+    Some(frame_of_job(blueprint, &name, &labels, pod))
+}
+
+/// Name of that Job: another one after each rotation.
+pub fn proof_name(engine: &str, record: &Record) -> String {
+    let last = record.ledger.last.as_ref();
+    let occasion = last.map_or_else(String::new, |last| format!("{}/{}", last.id, last.ended));
+    Names(engine).proof(&key_suffix(&record.database_id, &occasion))
+}
+
+/// One pod at a time, and no second one by itself: whether there is another attempt is the transition table's to say
+/// (<https://kubernetes.io/docs/concepts/workloads/controllers/job/#pod-replacement-policy>).
+fn frame_of_job(blueprint: &Blueprint<'_>, name: &str, labels: &Value, pod: Value) -> Value {
+    json!({
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {
-            "name": job_name(blueprint.name, blueprint.record, open),
+            "name": name,
             "namespace": blueprint.namespace,
             "labels": labels,
-            "annotations": { labels::ROTATION: open.id },
             "ownerReferences": [owner(blueprint.name, blueprint.uid)],
         },
         "spec": {
@@ -70,21 +105,22 @@ pub fn build(blueprint: &Blueprint<'_>) -> Option<Value> {
             ] },
             "activeDeadlineSeconds": BACKSTOP_SECONDS,
             "ttlSecondsAfterFinished": FOUND_SECONDS,
-            "template": { "metadata": { "labels": labels }, "spec": pod(blueprint, open, target) },
+            "template": { "metadata": { "labels": labels }, "spec": pod },
         },
-    }))
+    })
 }
 
 fn pod(blueprint: &Blueprint<'_>, open: &Open, target: &Key) -> Value {
     let ring: Vec<_> = blueprint.record.ledger.ring().collect();
     let claim = json!({ "claimName": blueprint.names().claim() });
+    let told = rotation(blueprint, open, target);
     let mut pod = frame(blueprint);
     extend(
         &mut pod,
         json!({
             "restartPolicy": "Never",
-            "initContainers": [step(blueprint, open, target, MIGRATE, RING)],
-            "containers": [step(blueprint, open, target, VERIFY, NEW_KEY)],
+            "initContainers": [step(blueprint, &told, MIGRATE, RING)],
+            "containers": [step(blueprint, &told, VERIFY, NEW_KEY)],
             "volumes": [
                 { "name": BRAIN, "persistentVolumeClaim": claim },
                 { "name": RING, "projected": volumes::ring(blueprint.name, &ring) },
@@ -102,12 +138,19 @@ fn pod(blueprint: &Blueprint<'_>, open: &Open, target: &Key) -> Value {
     pod
 }
 
-fn step(blueprint: &Blueprint<'_>, open: &Open, target: &Key, command: &str, keys: &str) -> Value {
+/// What a step is told.
+type Variables = Vec<(&'static str, String)>;
+
+fn step(blueprint: &Blueprint<'_>, told: &Variables, command: &str, keys: &str) -> Value {
+    let told = told.iter();
+    let told: Vec<_> = told
+        .map(|(name, value)| json!({ "name": name, "value": value }))
+        .collect();
     let mut step = container(blueprint, command, command);
     extend(
         &mut step,
         json!({
-            "env": environment(blueprint, open, target),
+            "env": told,
             "ports": [{ "name": "internal", "containerPort": INTERNAL_PORT, "protocol": "TCP" }],
             "terminationMessagePath": TERMINATION_LOG,
             "terminationMessagePolicy": "File",
@@ -120,7 +163,18 @@ fn step(blueprint: &Blueprint<'_>, open: &Open, target: &Key, command: &str, key
     step
 }
 
-fn environment(blueprint: &Blueprint<'_>, open: &Open, target: &Key) -> Value {
+fn brain(blueprint: &Blueprint<'_>) -> Variables {
+    let level = blueprint.class.log_level.as_str();
+    vec![
+        (env::SQLITE_DB_PATH, BRAIN_FILE.to_owned()),
+        (env::KEYRING_DIR, KEYRING_DIR.to_owned()),
+        (env::DATABASE_ID, blueprint.record.database_id.clone()),
+        (env::INTERNAL_ADDR, format!("0.0.0.0:{INTERNAL_PORT}")),
+        (env::ENGINE_LOG_LEVEL, level.to_owned()),
+    ]
+}
+
+fn rotation(blueprint: &Blueprint<'_>, open: &Open, target: &Key) -> Variables {
     let from = blueprint.record.ledger.from();
     let from: Vec<_> = from.iter().map(ToString::to_string).collect();
     let rows: Vec<_> = open.set_aside.iter().map(RowName::to_string).collect();
@@ -128,27 +182,18 @@ fn environment(blueprint: &Blueprint<'_>, open: &Open, target: &Key) -> Value {
         Mode::Normal => "Normal",
         Mode::Compromised => "Compromised",
     };
-    let mut all = vec![
-        (env::SQLITE_DB_PATH, BRAIN_FILE.to_owned()),
-        (env::KEYRING_DIR, KEYRING_DIR.to_owned()),
-        (env::DATABASE_ID, blueprint.record.database_id.clone()),
-        (env::INTERNAL_ADDR, format!("0.0.0.0:{INTERNAL_PORT}")),
-        (
-            env::ENGINE_LOG_LEVEL,
-            blueprint.class.log_level.as_str().to_owned(),
-        ),
+    let mut all = brain(blueprint);
+    all.extend([
         (env::ROTATION_ID, open.id.to_string()),
         (env::ROTATION_FROM, from.join(",")),
         (env::ROTATION_TO, target.kid.to_string()),
         (env::ROTATION_MODE, mode.to_owned()),
         (env::ENGINE_IMAGE, blueprint.class.image.clone()),
-    ];
+    ]);
     if !rows.is_empty() {
         all.push((env::ROTATION_SET_ASIDE, rows.join(",")));
     }
-    let all = all.into_iter();
-    all.map(|(name, value)| json!({ "name": name, "value": value }))
-        .collect()
+    all
 }
 
 #[cfg(test)]

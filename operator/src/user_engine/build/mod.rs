@@ -24,7 +24,7 @@ use userengine_api::names::Names;
 
 pub use catalog::nudge;
 pub use claim::{claim, claim_amendment, claim_growth};
-pub use job::{MIGRATE, VERIFY, job_name};
+pub use job::{MIGRATE, VERIFY, job_name, proof_name};
 pub use secrets::{api_key_secret, key_secret};
 pub use stateful_set::CONTAINER;
 pub use volumes::ring_of;
@@ -139,6 +139,11 @@ pub fn children(observed: &Observed, record: &Record, class: &ResolvedClass) -> 
 /// The Job of the attempt that the open rotation is at.
 pub fn job(observed: &Observed, record: &Record, class: &ResolvedClass) -> Option<Value> {
     job::build(&Blueprint::new(observed, record, class))
+}
+
+/// The Job that proves, while the engine sleeps, that one key opens everything.
+pub fn proof(observed: &Observed, record: &Record, class: &ResolvedClass) -> Option<Value> {
+    job::proof(&Blueprint::new(observed, record, class))
 }
 
 /// The class's template, filled in.

@@ -62,7 +62,7 @@ pub async fn observe(
     )
     .await?;
     // After the StatefulSet: once that is known to make no more pods, the pods that are there are all there will be.
-    let rotating = eye.rotating(known).await?;
+    let (rotating, proving) = eye.rotating(known).await?;
     let same = engine_now.filter(|now| now.uid() == engine.uid());
     Ok(same.map(|engine| Observed {
         engine: Arc::new(engine),
@@ -75,6 +75,7 @@ pub async fn observe(
         pod,
         operator_namespace: context.operator_namespace.clone(),
         rotating,
+        proving,
         proof: None,
         now: crate::clock::now(),
     }))

@@ -6,6 +6,7 @@ use kube::ResourceExt;
 use kube::api::ListParams;
 use userengine_api::labels;
 use userengine_api::names::Names;
+use userengine_rotation::ledger::Ledger;
 
 use super::{Error, Eye, failed};
 use crate::record::Record;
@@ -17,12 +18,14 @@ use crate::user_engine::observed::Rotating;
 const AFTERMATH: i64 = 3600;
 
 impl Eye<'_> {
-    pub(super) async fn rotating(&self, record: Option<&Record>) -> Result<Rotating, Error> {
+    /// What rotations run, and what proves that keys are not needed.
+    pub(super) async fn rotating(
+        &self,
+        record: Option<&Record>,
+    ) -> Result<(Rotating, Rotating), Error> {
         let Some(ledger) = record.map(|record| &record.ledger) else {
-            return Ok(Rotating::default());
+            return Ok(<_>::default());
         };
-        let is_recent =
-            |ended: i64| crate::clock::now().as_second().saturating_sub(ended) < AFTERMATH;
         let ours = of_rotation(&self.engine.name_any());
         if ledger.open.is_some() {
             // Anybody's pod may have the volume: all of the namespace are looked at.
@@ -30,13 +33,20 @@ impl Eye<'_> {
             let pods = self.pods(&ListParams::default()).await?;
             return Ok(self.sorted(jobs, pods).await);
         }
-        match &ledger.last {
-            Some(last) if is_recent(last.ended) => {
-                let (jobs, pods) = (self.jobs(&ours).await?, self.pods(&ours).await?);
-                Ok(self.sorted(jobs, pods).await)
-            }
-            _ => Ok(Rotating::default()),
+        if self.may_be_left(ledger) {
+            let (jobs, pods) = (self.jobs(&ours).await?, self.pods(&ours).await?);
+            return Ok(self.sorted(jobs, pods).await);
         }
+        Ok(<_>::default())
+    }
+
+    /// A rotation ended a moment ago, or an engine that sleeps has a key to be rid of.
+    fn may_be_left(&self, ledger: &Ledger) -> bool {
+        let now = crate::clock::now().as_second();
+        let last = ledger.last.as_ref();
+        let is_recent = last.is_some_and(|last| now.saturating_sub(last.ended) < AFTERMATH);
+        let is_retired = ledger.keys.iter().any(|key| key.state.is_retired());
+        is_recent || self.engine.spec.suspended && is_retired
     }
 
     async fn jobs(&self, which: &ListParams) -> Result<Vec<Job>, Error> {
@@ -49,20 +59,34 @@ impl Eye<'_> {
         Ok(found.map_err(failed("the pods of the namespace"))?.items)
     }
 
-    async fn sorted(&self, jobs: Vec<Job>, pods: Vec<Pod>) -> Rotating {
+    async fn sorted(&self, jobs: Vec<Job>, pods: Vec<Pod>) -> (Rotating, Rotating) {
         let name = self.engine.name_any();
         let claim = Names(&name).claim();
         let (ours, others): (Vec<_>, Vec<_>) =
             pods.into_iter().partition(|pod| is_of_rotation(pod, &name));
-        let holders = others.into_iter().filter(|pod| mounts(pod, &claim));
-        let progress = inside::progress(&ours).await;
-        Rotating {
+        let holders: Vec<_> = others.into_iter().filter(|it| mounts(it, &claim)).collect();
+        let (proving_pods, pods): (Vec<_>, Vec<_>) = ours.into_iter().partition(is_proof);
+        let (proving_jobs, jobs) = jobs.into_iter().partition(is_proof);
+        // To a rotation, a proof is one more that has the volume.
+        let holders = holders.into_iter().chain(proving_pods.iter().cloned());
+        let progress = inside::progress(&pods).await;
+        let rotating = Rotating {
             jobs,
-            pods: ours,
+            pods,
             holders: holders.collect(),
             progress,
-        }
+        };
+        let proving = Rotating {
+            jobs: proving_jobs,
+            pods: proving_pods,
+            ..Rotating::default()
+        };
+        (rotating, proving)
     }
+}
+
+fn is_proof(object: &impl ResourceExt) -> bool {
+    object.labels().contains_key(labels::PROOF)
 }
 
 /// Finds what the rotations of this engine run.

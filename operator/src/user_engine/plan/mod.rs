@@ -104,7 +104,10 @@ pub fn plan(observed: &Observed, assessment: &Assessment) -> Plan {
                 plan.again = true;
                 return plan;
             }
-            Decision::Wish(wish) => plan.steps.extend(rotation::steps(observed, record, wish)),
+            Decision::Wish(wish) => {
+                let steps = rotation::steps(observed, record, wish, rotation.wants_proof);
+                plan.steps.extend(steps);
+            }
         }
     }
     if let Some(class) = &assessment.resolved {
@@ -151,7 +154,8 @@ fn live(observed: &Observed, assessment: &Assessment, class: &ResolvedClass, pla
     let children = children.into_iter().map(Box::new);
     plan.steps.extend(children.map(Step::Apply));
     plan.steps.extend(nudge.map(Step::Nudge));
-    let job = wish.and_then(|wish| rotation::job(observed, record, class, wish));
+    let rotation = assessment.rotation.as_ref();
+    let job = rotation.and_then(|rotation| rotation::job(observed, record, class, rotation));
     plan.steps.extend(job);
     plan.steps.extend(growth.map(Step::GrowClaim));
 }

@@ -1,5 +1,6 @@
 //! The steps that make the transition table's wishes true, as far as they are not the engine's own children.
 
+use k8s_openapi::api::batch::v1::Job;
 use kube::ResourceExt;
 use serde_json::Value;
 use userengine_rotation::decide::Wish;
@@ -7,29 +8,43 @@ use userengine_rotation::ledger::Key;
 
 use super::Step;
 use crate::record::Record;
-use crate::user_engine::assess::ResolvedClass;
+use crate::user_engine::assess::{ResolvedClass, Rotation};
 use crate::user_engine::build;
 use crate::user_engine::observed::{KeySecret, Observed};
 
 /// What goes: Jobs that are not wanted, and keys that are being destroyed. Even of an engine that is blocked.
-pub fn steps(observed: &Observed, record: &Record, wish: &Wish) -> Vec<Step> {
+pub fn steps(observed: &Observed, record: &Record, wish: &Wish, wants_proof: bool) -> Vec<Step> {
     let wanted = wish.job.and_then(|_| {
         let open = record.ledger.open.as_ref()?;
         Some(build::job_name(&observed.name(), record, open))
     });
-    let is_wanted = |name: &str| !wish.clear_jobs && wanted.as_deref() == Some(name);
     let may_go = wish.clear_jobs || wanted.is_some();
-    let jobs = observed.rotating.jobs.iter().filter(|_| may_go);
-    let jobs = jobs
-        .filter(|job| job.metadata.deletion_timestamp.is_none() && !is_wanted(&job.name_any()))
-        .map(|job| Step::DeleteJob {
-            name: job.name_any(),
-            uid: job.uid(),
-        });
+    let others = observed.rotating.jobs.iter().filter(|_| may_go);
+    let others =
+        others.filter(|job| wish.clear_jobs || wanted.as_deref() != Some(job.name_any().as_str()));
+    let proof =
+        (wants_proof && is_asleep(observed)).then(|| build::proof_name(&observed.name(), record));
+    let proofs = observed.proving.jobs.iter();
+    let proofs = proofs.filter(|job| proof.as_deref() != Some(job.name_any().as_str()));
+    let jobs = others.chain(proofs);
+    let jobs = jobs.filter(|job| job.metadata.deletion_timestamp.is_none());
     let destroyed = record.ledger.keys.iter();
     let destroyed = destroyed.filter(|key| wish.destroy.contains(&key.suffix));
-    jobs.chain(destroyed.filter_map(|key| destroy(observed, key)))
+    jobs.map(delete)
+        .chain(destroyed.filter_map(|key| destroy(observed, key)))
         .collect()
+}
+
+fn delete(job: &Job) -> Step {
+    Step::DeleteJob {
+        name: job.name_any(),
+        uid: job.uid(),
+    }
+}
+
+/// No pod has the brain, and none is to have it.
+fn is_asleep(observed: &Observed) -> bool {
+    observed.engine.spec.suspended && observed.pod.is_none()
 }
 
 /// Only what holds that very key: a Secret of the name with another content is somebody else's.
@@ -45,18 +60,29 @@ fn destroy(observed: &Observed, key: &Key) -> Option<Step> {
     }
 }
 
-/// The Job, if there is none of its name. One that is there is left as it is: an image or a class that changes
-/// concerns the next attempt.
+/// The Job of the attempt, or the one that proves something of an engine that sleeps, if there is none of its name. One
+/// that is there is left as it is: an image or a class that changes concerns the next attempt.
 pub fn job(
     observed: &Observed,
     record: &Record,
     class: &ResolvedClass,
-    wish: &Wish,
+    rotation: &Rotation,
 ) -> Option<Step> {
-    wish.job?;
-    let job = build::job(observed, record, class)?;
+    let is_attempt = rotation.wish()?.job.is_some();
+    let (known, job) = if is_attempt {
+        (
+            &observed.rotating.jobs,
+            build::job(observed, record, class)?,
+        )
+    } else if rotation.wants_proof && is_asleep(observed) {
+        (
+            &observed.proving.jobs,
+            build::proof(observed, record, class)?,
+        )
+    } else {
+        return None;
+    };
     let name = job.pointer("/metadata/name").and_then(Value::as_str)?;
-    let mut known = observed.rotating.jobs.iter();
-    let is_there = known.any(|job| job.name_any() == name);
+    let is_there = known.iter().any(|job| job.name_any() == name);
     (!is_there).then(|| Step::RunJob(Box::new(job)))
 }
