@@ -16,7 +16,7 @@ pub async fn tell(context: &Context, engine: &UserEngine, assessment: &Assessmen
         return;
     };
     for one in news {
-        if let News::Ended(last) = one {
+        if let News::Ended(last) | News::Rejected(last) = one {
             context.metrics.rotated(outcome(last.outcome));
         }
         for event in events(&record.ledger, one) {

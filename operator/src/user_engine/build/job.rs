@@ -48,7 +48,7 @@ pub fn build(blueprint: &Blueprint<'_>) -> Option<Value> {
     let (open, target) = (ledger.open.as_ref()?, ledger.target()?);
     let labels = labels(blueprint, selector(blueprint.name));
     let name = job_name(blueprint.name, blueprint.record, open);
-    let mut job = frame_of_job(blueprint, &name, &labels, pod(blueprint, open, target));
+    let mut job = frame_of_job(blueprint, &name, &labels, &pod(blueprint, open, target));
     if let Some(Value::Object(metadata)) = job.get_mut("metadata") {
         let id = json!({ labels::ROTATION: open.id });
         metadata.insert("annotations".to_owned(), id);
@@ -73,7 +73,7 @@ pub fn proof(blueprint: &Blueprint<'_>) -> Option<Value> {
     });
     extend(&mut pod, steps);
     let name = proof_name(blueprint.name, blueprint.record);
-    Some(frame_of_job(blueprint, &name, &labels, pod))
+    Some(frame_of_job(blueprint, &name, &labels, &pod))
 }
 
 /// Name of that Job: another one after each rotation.
@@ -85,7 +85,7 @@ pub fn proof_name(engine: &str, record: &Record) -> String {
 
 /// One pod at a time, and no second one by itself: whether there is another attempt is the transition table's to say
 /// (<https://kubernetes.io/docs/concepts/workloads/controllers/job/#pod-replacement-policy>).
-fn frame_of_job(blueprint: &Blueprint<'_>, name: &str, labels: &Value, pod: Value) -> Value {
+fn frame_of_job(blueprint: &Blueprint<'_>, name: &str, labels: &Value, pod: &Value) -> Value {
     json!({
         "apiVersion": "batch/v1",
         "kind": "Job",
