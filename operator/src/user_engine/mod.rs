@@ -12,12 +12,13 @@ mod news;
 pub mod observe;
 pub mod observed;
 pub mod plan;
+mod recheck;
 mod report;
 pub mod retry;
 pub mod status;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -25,11 +26,10 @@ use kube::runtime::controller::Action;
 use kube::runtime::events::Recorder;
 use kube::runtime::reflector::Store;
 use kube::{Client, ResourceExt};
-use userengine_api::condition::Reason;
 use userengine_api::status::{Phase, UserEngineStatus};
 use userengine_api::{EngineClass, UserEngine};
 
-use self::assess::{Assessment, Rotation, Severity};
+use self::assess::Assessment;
 use self::observed::Observed;
 use self::status::Report;
 use crate::cluster::{WriteError, Writer};
@@ -39,17 +39,6 @@ use crate::retained;
 /// Rounds of one reconcile: a birth has three (key, claim, children), a rotation that begins five (the request, the key,
 /// its reading back, the engine's stop), and some to spare.
 const ROUNDS: usize = 8;
-/// How soon a Secret that somebody has to mend is looked at again; Secrets are not watched.
-const RECHECK_BLOCKED: Duration = Duration::from_secs(10);
-/// How soon an engine that could not be asked is asked again.
-const RECHECK_INSIDE: Duration = Duration::from_secs(5);
-/// How soon a rotation that has stopped the engine is looked at again: pods that are not ours, and are in its way, wake
-/// nobody, and its progress is shown within two seconds.
-const RECHECK_ROTATING: Duration = Duration::from_secs(1);
-/// How soon an engine is asked again whether it does without a key whose time is up.
-const RECHECK_PROOF: Duration = Duration::from_mins(1);
-/// How soon everything is looked at again if nothing happens.
-const RECHECK_QUIET: Duration = Duration::from_mins(30);
 
 /// What every reconcile shares.
 pub struct Context {
@@ -222,7 +211,7 @@ async fn finish(
     let unheard = assessment.engine.holds() && inside.is_none();
     Ok(Done {
         phase: status.phase,
-        action: Action::requeue(recheck(&report, unheard)),
+        action: Action::requeue(recheck::recheck(&report, unheard)),
     })
 }
 
@@ -250,41 +239,6 @@ fn key_created(status: &UserEngineStatus) -> Option<Timestamp> {
     let mut keys = encryption.keys.iter();
     let active = keys.find(|key| key.id == encryption.active_key)?;
     active.created_at.as_ref().map(|time| time.0)
-}
-
-/// When to look again without being told to.
-fn recheck(report: &Report<'_>, unheard: bool) -> Duration {
-    let quiet = retry::jittered(RECHECK_QUIET, &report.observed.uid());
-    let ready = report.ready();
-    let own = if ready.severity == Severity::Blocked || ready.reason == Reason::Waiting {
-        RECHECK_BLOCKED
-    } else if unheard {
-        RECHECK_INSIDE
-    } else {
-        quiet
-    };
-    let rotation = report.assessment.rotation.as_ref();
-    rotation.map_or(own, |rotation| own.min(recheck_rotation(rotation, quiet)))
-}
-
-fn recheck_rotation(rotation: &Rotation, quiet: Duration) -> Duration {
-    let Some(wish) = rotation.wish() else {
-        return RECHECK_ROTATING;
-    };
-    let is_at_work = wish.stopped || wish.clear_jobs || wish.mint.is_some();
-    if wish.stuck.is_some() || wish.queued.is_some() && !is_at_work || !wish.destroy.is_empty() {
-        return RECHECK_BLOCKED;
-    }
-    if is_at_work {
-        return RECHECK_ROTATING;
-    }
-    let timed = wish.look_again.and_then(|wait| u64::try_from(wait).ok());
-    let timed = timed.map_or(quiet, Duration::from_secs);
-    if rotation.wants_proof {
-        timed.min(RECHECK_PROOF)
-    } else {
-        timed
-    }
 }
 
 /// What to do after an error: at once after a race, else later and later.

@@ -5,6 +5,7 @@ mod handed;
 mod jobs;
 mod key;
 mod pod;
+mod proof;
 mod rotation;
 mod storage;
 

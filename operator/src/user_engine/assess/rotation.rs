@@ -1,22 +1,17 @@
 //! What the transition table makes of what was observed.
 
-use kube::ResourceExt;
-use kube::api::DynamicObject;
-use serde_json::Value;
 use userengine_api::condition::Reason;
 use userengine_api::duration::seconds;
 use userengine_api::key::Kid;
 use userengine_api::user_engine::{Rotation as Asked, RotationMode};
 use userengine_rotation::age::Age;
 use userengine_rotation::decide::{self, Decision, Job, Seen, Target, Why, Wish, up_to_date};
-use userengine_rotation::ledger::{Key, KeyState, Ledger, Phase};
+use userengine_rotation::ledger::Phase;
 use userengine_rotation::request::{Mode, Request};
-use userengine_rotation::verdict::Verdict;
 
-use super::{Finding, ResolvedClass, jobs};
+use super::{Finding, ResolvedClass, jobs, proof};
 use crate::record::Record;
 use crate::user_engine::build;
-use crate::user_engine::child::{ChildId, ChildKind};
 use crate::user_engine::observed::{KeySecret, Observed};
 
 /// Seconds that a retired key is kept, and that an engine may take to stop, while it is not known what the class says.
@@ -64,34 +59,24 @@ pub fn assess(
         initialised: record.initialised,
         held_back,
         target: target(observed, record),
-        quiet: is_quiet(observed, ledger),
+        quiet: proof::is_quiet(observed, ledger),
         holders: jobs::holders(&observed.rotating, observed.now),
         job: job(observed, record),
         grace: class.map_or(UNKNOWN.1, |it| it.spec.termination_grace_period_seconds),
         retain_retired: class
             .and_then(|class| seconds(&class.spec.keys.retain_retired))
             .unwrap_or(UNKNOWN.0),
-        proven_unused: &proven_unused(observed, ledger),
-        gone: &gone(observed, record),
+        proven_unused: &proof::proven_unused(observed, ledger),
+        gone: &proof::gone(observed, record),
     };
     let word = up_to_date(ledger, &seen);
     let decision = decide::decide(ledger, &seen);
     Rotation {
-        wants_proof: wants_proof(observed, ledger, &decision),
+        wants_proof: proof::wants_proof(observed, ledger, &decision),
         decision,
         finding: finding(word.why, word.message),
         stage: decide::stage(ledger, &seen).map(decide::Stage::as_str),
     }
-}
-
-/// A key's time is up, and no backup holds it.
-fn wants_proof(observed: &Observed, ledger: &Ledger, decision: &Decision) -> bool {
-    let Decision::Wish(wish) = decision else {
-        return false;
-    };
-    let keys = wish.prove.iter().filter_map(|kid| ledger.key(kid));
-    let mut keys = keys.filter(|key| !is_on_hold(observed, key));
-    keys.next().is_some()
 }
 
 fn finding(why: Why, message: String) -> Finding {
@@ -184,80 +169,6 @@ fn job(observed: &Observed, record: &Record) -> Job {
         }
         _ => jobs::any(rotating, observed.now),
     }
-}
-
-/// The StatefulSet has no replica and this ring, and its controller has seen that.
-fn is_quiet(observed: &Observed, ledger: &Ledger) -> bool {
-    let ring = ledger.ring().map(|key| observed.names().key(&key.suffix));
-    let ring: Vec<_> = ring.collect();
-    seen_by_its_controller(observed).is_some_and(|live| {
-        let replicas = live.data.pointer("/spec/replicas");
-        replicas.and_then(Value::as_i64) == Some(0) && build::ring_of(live) == ring
-    })
-}
-
-/// The engine's StatefulSet, if there is nothing of it that its controller has not seen yet.
-fn seen_by_its_controller(observed: &Observed) -> Option<&DynamicObject> {
-    let id = ChildId {
-        kind: ChildKind::StatefulSet,
-        name: observed.names().main(),
-    };
-    let live = observed.children.get(&id)?;
-    let (uid, generation) = (observed.uid(), live.metadata.generation?);
-    let seen = live.data.pointer("/status/observedGeneration")?.as_i64()?;
-    let is_ours = live.owner_references().iter().any(|owner| owner.uid == uid);
-    let is_whole = live.metadata.deletion_timestamp.is_none() && seen == generation;
-    (is_ours && is_whole).then_some(live)
-}
-
-/// Retired keys of which nothing speaks any more: neither values nor the quarantine, neither the StatefulSet nor the
-/// pod that was asked, and no backup.
-fn proven_unused(observed: &Observed, ledger: &Ledger) -> Vec<Kid> {
-    let Some((active, set)) = ledger.active().zip(seen_by_its_controller(observed)) else {
-        return Vec::new();
-    };
-    let mounted = build::ring_of(set);
-    let is_free = |key: &&Key| {
-        !is_on_hold(observed, key)
-            && !mounted.contains(&observed.names().key(&key.suffix))
-            && is_done_without(observed, &key.kid, &active.kid)
-    };
-    let retired = ledger.keys.iter().filter(|key| key.state.is_retired());
-    retired.filter(is_free).map(|key| key.kid.clone()).collect()
-}
-
-/// An engine that serves says so itself; for one that sleeps, a Job that opened everything does.
-fn is_done_without(observed: &Observed, kid: &Kid, active: &Kid) -> bool {
-    if observed.pod.is_some() {
-        let proof = observed.proof.as_ref();
-        return proof.is_some_and(|proof| proof.does_without(kid, active));
-    }
-    match jobs::any(&observed.proving, observed.now) {
-        Job::Ended(Some(Verdict::Verified(found))) => {
-            found.kid == *active && !found.quarantined.contains_key(kid)
-        }
-        _ => false,
-    }
-}
-
-fn is_on_hold(observed: &Observed, key: &Key) -> bool {
-    let secret = observed.keys.get(&key.suffix);
-    matches!(secret, Some(KeySecret::Present { on_hold: true, .. }))
-}
-
-/// Keys that are being destroyed, and of which nothing is left. A Secret of that name with another content is somebody
-/// else's.
-fn gone(observed: &Observed, record: &Record) -> Vec<Kid> {
-    let destroyed = record.ledger.keys.iter();
-    let destroyed = destroyed.filter(|key| key.state == KeyState::Destroying);
-    destroyed
-        .filter(|key| match observed.keys.get(&key.suffix) {
-            None => false,
-            Some(KeySecret::Absent) => true,
-            Some(KeySecret::Present { kid, .. }) => kid.as_ref() != Ok(&key.kid),
-        })
-        .map(|key| key.kid.clone())
-        .collect()
 }
 
 /// The engine is stopped for a rotation, or is about to be.

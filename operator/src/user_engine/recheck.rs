@@ -1,0 +1,56 @@
+//! When an engine is looked at again though nothing wakes its reconcile.
+
+use std::time::Duration;
+
+use userengine_api::condition::Reason;
+
+use super::assess::{Rotation, Severity};
+use super::retry;
+use super::status::Report;
+
+/// How soon a Secret that somebody has to mend is looked at again; Secrets are not watched.
+const BLOCKED: Duration = Duration::from_secs(10);
+/// How soon an engine that could not be asked is asked again.
+const INSIDE: Duration = Duration::from_secs(5);
+/// How soon a rotation that has stopped the engine is looked at again: pods that are not ours, and are in its way, wake
+/// nobody, and its progress is shown within two seconds.
+const ROTATING: Duration = Duration::from_secs(1);
+/// How soon an engine is asked again whether it does without a key whose time is up.
+const PROOF: Duration = Duration::from_mins(1);
+/// How soon everything is looked at again if nothing happens.
+const QUIET: Duration = Duration::from_mins(30);
+
+/// When to look again without being told to.
+pub fn recheck(report: &Report<'_>, unheard: bool) -> Duration {
+    let quiet = retry::jittered(QUIET, &report.observed.uid());
+    let ready = report.ready();
+    let own = if ready.severity == Severity::Blocked || ready.reason == Reason::Waiting {
+        BLOCKED
+    } else if unheard {
+        INSIDE
+    } else {
+        quiet
+    };
+    let rotation = report.assessment.rotation.as_ref();
+    rotation.map_or(own, |rotation| own.min(self::rotation(rotation, quiet)))
+}
+
+fn rotation(rotation: &Rotation, quiet: Duration) -> Duration {
+    let Some(wish) = rotation.wish() else {
+        return ROTATING;
+    };
+    let is_at_work = wish.stopped || wish.clear_jobs || wish.mint.is_some();
+    if wish.stuck.is_some() || wish.queued.is_some() && !is_at_work || !wish.destroy.is_empty() {
+        return BLOCKED;
+    }
+    if is_at_work {
+        return ROTATING;
+    }
+    let timed = wish.look_again.and_then(|wait| u64::try_from(wait).ok());
+    let timed = timed.map_or(quiet, Duration::from_secs);
+    if rotation.wants_proof {
+        timed.min(PROOF)
+    } else {
+        timed
+    }
+}
