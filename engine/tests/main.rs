@@ -26,5 +26,6 @@ mod refused_brain;
 mod refused_config;
 mod refused_ring;
 mod relay;
+mod rotation;
 mod secrets;
 mod support;

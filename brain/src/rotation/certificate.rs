@@ -71,9 +71,8 @@ pub fn verify_certificate(
     if !authenticator.fits(&signed(&certificate), &tag) {
         return Err(CertificateError::Signature);
     }
-    match log {
-        Some((brain, entries)) => find(&certificate, brain, entries)?,
-        None => {}
+    if let Some((brain, entries)) = log {
+        find(&certificate, brain, entries)?;
     }
     Ok(certificate)
 }

@@ -19,7 +19,7 @@ pub enum RotationError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The brain does not let this rotation in.
-    #[error("{}", objection(.0))]
+    #[error("{}", objection(*.0))]
     Refused(Objection),
     /// `verify` must have nothing but the key that it vouches for.
     #[error("the ring holds {held} keys: expected the key {expected} and no other")]
@@ -66,7 +66,7 @@ pub enum RotationError {
     Lost,
 }
 
-fn objection(objection: &Objection) -> &'static str {
+fn objection(objection: Objection) -> &'static str {
     match objection {
         Objection::Reversed => {
             "the brain is sealed with another key than the rotation starts from: the direction is wrong, or the order is old"
@@ -100,12 +100,13 @@ impl RotationError {
             },
             Self::Refused(Objection::Over) => RefusalReason::RotationOver,
             Self::Refused(_) => RefusalReason::RotationReversed,
-            Self::NotTheOnlyKey { .. } => RefusalReason::KeyForeign,
             Self::StillOpen => RefusalReason::RotationOpen,
             Self::Unreadable(_) | Self::Reseal(ResealError::Unseal(_)) => {
                 RefusalReason::RowsUnreadable
             }
-            Self::Reseal(ResealError::Seal(_)) => RefusalReason::KeyForeign,
+            Self::NotTheOnlyKey { .. } | Self::Reseal(ResealError::Seal(_)) => {
+                RefusalReason::KeyForeign
+            }
             Self::Reseal(ResealError::Differs(_)) | Self::Stuck(_) => RefusalReason::BrainCorrupt,
             Self::Unregistered(_) => RefusalReason::SecretsUnregistered,
             Self::InventoryChanged(_) => RefusalReason::InventoryChanged,

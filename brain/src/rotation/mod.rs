@@ -6,6 +6,7 @@
 mod certificate;
 mod check;
 mod error;
+mod inspect;
 mod inventory;
 mod migrate;
 mod overseer;
@@ -17,6 +18,7 @@ mod verify;
 pub use certificate::{CertificateError, seal_certificate, verify_certificate};
 pub use check::{Stock, Unreadable, take_stock};
 pub use error::RotationError;
+pub use inspect::{Findings, inspect};
 pub use migrate::migrate;
 pub use overseer::Overseer;
 pub use standing::{Standing, standing};

@@ -77,7 +77,7 @@ impl Work<'_> {
             (Admission::Done, _) => {
                 self.open_everything(&mut reading).await?;
                 let certificate = certificate_of(&mut reading, task).await?;
-                return Ok(Verdict::Certified(Box::new(certificate)));
+                Ok(Verdict::Certified(Box::new(certificate)))
             }
             (Admission::Resume, Some(baseline)) => {
                 let stock = self.open_everything(&mut reading).await?;

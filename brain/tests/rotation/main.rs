@@ -1,5 +1,13 @@
 //! The change of a brain's key, on real files.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "in a test a panic is the verdict; clippy's own exemption stops at functions without #[test]"
+)]
+
+mod inspecting;
 #[cfg(feature = "failpoints")]
 mod kills;
 mod refusals;

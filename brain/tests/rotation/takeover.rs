@@ -1,12 +1,13 @@
 //! Runs that meet other runs, engines in between, and whatever else came between beginning and end.
 
 use userengine_api::refusal::RefusalReason::{
-    BrainCorrupt, InventoryChanged, RotationOver, RotationReversed,
+    BrainCorrupt, InventoryChanged, RotationInterrupted, RotationOver, RotationReversed,
 };
 use userengine_brain::rotation::{CertificateError, verify_certificate};
 use userengine_brain::store::rotation::{Baseline, Beginning, Halted};
 use userengine_brain::vault::SealedColumn;
 use userengine_rotation::request::Mode;
+use userengine_rotation::verdict::Step;
 
 use crate::support::{Volume, certified, kid, reason, runtime, task};
 
@@ -128,6 +129,30 @@ fn values_that_changed_with_no_engine_near_are_found_and_written_down() {
     );
     let refused = "SELECT COUNT(*) FROM rotation_log WHERE event = 'refused'";
     assert_eq!(volume.hand().number(refused), 1);
+}
+
+#[test]
+fn told_to_stop_it_ends_between_two_transactions_and_a_rerun_goes_on() {
+    let volume = begun(6100);
+    let before = volume.values(&[1, 2]);
+    let left = |volume: &Volume| {
+        let old = kid(1);
+        volume.hand().number(&format!(
+            "SELECT COUNT(*) FROM connections WHERE kid = '{old}'"
+        ))
+    };
+    assert!(left(&volume) > 3000);
+    // Told at the beginning, and told once the first page was written.
+    for (step, written) in [(Step::Opening, false), (Step::Migrating, true)] {
+        let before = left(&volume);
+        let stopped = volume.migrate_until(&[1, 2], &task("first", &[1, 2]), step);
+        assert_eq!(reason(stopped), RotationInterrupted);
+        assert_eq!(left(&volume) < before, written, "{step:?}");
+        assert_ne!(left(&volume), 0);
+    }
+    assert_eq!(volume.values(&[1, 2]), before);
+    volume.rotate(&[1, 2], &task("first", &[1, 2]));
+    assert_eq!(volume.values(&[2]), before);
 }
 
 #[test]

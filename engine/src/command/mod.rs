@@ -1,6 +1,8 @@
 //! The subcommands, one a file.
 
 mod catalog_schema;
+mod certificate;
+mod check;
 mod job;
 mod keygen;
 mod openapi;
@@ -48,6 +50,14 @@ pub enum Command {
     /// before. Without ROTATION_ID: writes down that everything opened.
     #[command(after_help = job::VARIABLES)]
     Verify(job::JobArgs),
+    /// Open every value of the brain with the ring, and list what does not open: ids and reasons, never a value.
+    ///
+    /// Reads only; the engine may be running.
+    #[command(after_help = check::VARIABLES)]
+    Check,
+    /// Check the certificate of a rotation.
+    #[command(subcommand)]
+    Certificate(certificate::CertificateCommand),
     /// Print a new encryption key (44 characters) and nothing else.
     ///
     /// Store it as it is, without the newline at the end. Whoever loses it loses every credential in the brain.
@@ -74,6 +84,8 @@ impl Command {
             Self::Relay(args) => relay::relay(&args),
             Self::Migrate(args) => job::run(&args, Work::Migrate),
             Self::Verify(args) => job::run(&args, Work::Verify),
+            Self::Check => check::check(),
+            Self::Certificate(command) => certificate::run(command),
             Self::Keygen => keygen::keygen(),
             Self::Openapi => openapi::openapi(),
             Self::CatalogSchema => catalog_schema::catalog_schema(),

@@ -30,6 +30,11 @@ const ID: &str = "1 to 63 characters of a-z A-Z 0-9 - _ .";
 const KID: &str = "a key id, 16 lowercase hex digits";
 
 impl RotationConfig {
+    /// The ring alone.
+    pub fn ring(environment: &Environment) -> Result<RingConfig, ConfigError> {
+        ring::read(environment)
+    }
+
     /// Reads the ring, the brain, `INTERNAL_ADDR`, and the variables of the rotation if `ROTATION_ID` is set.
     pub fn read(environment: &Environment) -> Result<Self, ConfigError> {
         let every_interface = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), INTERNAL_PORT);

@@ -32,3 +32,44 @@ async fn get_progress(State(progress): State<Seen>) -> Result<Json<Progress>, Ap
         "nothing has begun that has a progress to tell",
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::http::{Request, StatusCode};
+    use http_body_util::BodyExt;
+    use tower::ServiceExt;
+    use userengine_rotation::verdict::Step;
+
+    use super::*;
+
+    async fn answer(progress: Option<Progress>, path: &str) -> (StatusCode, Value) {
+        let (_sender, seen) = watch::channel(progress);
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        let answer = router(seen).oneshot(request).await.unwrap();
+        let status = answer.status();
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        (status, serde_json::from_slice(&body).unwrap())
+    }
+
+    #[tokio::test]
+    async fn tells_how_far_the_work_is() {
+        let progress = Progress {
+            rotation: "first".to_owned().try_into().unwrap(),
+            step: Step::Migrating,
+            done: 2000,
+            total: 5000,
+        };
+        let expected =
+            json!({ "rotation": "first", "step": "migrating", "done": 2000, "total": 5000 });
+        assert_eq!(
+            answer(Some(progress), "/progress").await,
+            (StatusCode::OK, expected)
+        );
+        assert_eq!(
+            answer(None, "/progress").await.0,
+            StatusCode::SERVICE_UNAVAILABLE
+        );
+        assert_eq!(answer(None, "/livez").await.0, StatusCode::OK);
+    }
+}

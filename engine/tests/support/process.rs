@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
@@ -13,6 +14,7 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use serde_json::Value;
 use tempfile::TempDir;
 use userengine_api::refusal::Refusal;
+use userengine_rotation::verdict::Verdict;
 
 use super::request::{Answer, attempt, get};
 use super::room::Room;
@@ -50,6 +52,13 @@ impl Setup {
         Self::of("relay")
             .with("OAUTH_REDIRECT_BASE_URL", "https://relay.example.com")
             .with("ENGINE_URL_TEMPLATE", template)
+    }
+
+    /// Everything that a container of a rotation's Job needs, but the rotation.
+    pub fn job(subcommand: &'static str, volume: &Volume, ring: &Path) -> Self {
+        Self::of(subcommand)
+            .with("SQLITE_DB_PATH", volume.brain())
+            .with("KEYRING_DIR", ring)
     }
 
     fn of(subcommand: &'static str) -> Self {
@@ -131,6 +140,19 @@ impl Setup {
         let address = |name: &str| line[name].as_str().and_then(|text| text.parse().ok());
         (engine.api, engine.internal) = (address("api"), address("internal"));
         engine
+    }
+
+    /// Runs a container of a Job to its end; gives its verdict, which it says in two places.
+    pub fn verdict(&self) -> (Verdict, Ended) {
+        let ended = self.spawn().wait();
+        let left = fs::read_to_string(self.outside.path().join("termination-log")).unwrap();
+        let verdict = serde_json::from_str(&left).unwrap();
+        assert!(left.len() <= 4096, "{left}");
+        assert_eq!(
+            serde_json::from_str::<Verdict>(&ended.stdout).unwrap(),
+            verdict
+        );
+        (verdict, ended)
     }
 
     /// Starts an engine that must refuse, and checks all that is the same for every refusal.

@@ -4,6 +4,7 @@
 //! in which order, is [`crate::rotation`]'s.
 
 mod begin;
+mod beside;
 mod certify;
 mod changing;
 mod coverage;

@@ -1,13 +1,11 @@
 //! Reading: sealed values page by page, in the order of their keys, so that memory stays flat.
 
-use std::path::Path;
-
 use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
 use userengine_api::key::Kid;
 
+use crate::store::StoreError;
 use crate::store::lock::BrainLock;
-use crate::store::paths::BrainPaths;
-use crate::store::{OpenError, StoreError, connect};
+use crate::store::private_copy::PrivateCopy;
 use crate::vault::SealedColumn;
 
 /// Sealed values in one page, and in one transaction.
@@ -15,7 +13,20 @@ const PAGE: u32 = 1000;
 
 /// A connection that only reads.
 #[derive(Debug)]
-pub struct Reading(SqliteConnection);
+pub struct Reading {
+    connection: SqliteConnection,
+    /// What has to live as long: the lock, or the copy that is read.
+    _kept: Kept,
+}
+
+/// What a reading rests on.
+#[derive(Debug)]
+pub(super) enum Kept {
+    /// Whoever reads sees to it.
+    Nothing,
+    Lock(#[expect(dead_code, reason = "held, not used")] BrainLock),
+    Copy(#[expect(dead_code, reason = "held, not used")] PrivateCopy),
+}
 
 /// A sealed value as it lies in the brain, whatever is wrong with it.
 #[derive(Debug, Clone)]
@@ -39,24 +50,18 @@ pub enum Which<'a> {
 
 impl Reading {
     pub(super) fn new(connection: SqliteConnection) -> Self {
-        Self(connection)
+        Self::resting_on(connection, Kept::Nothing)
     }
 
-    /// A brain with nothing in its log, while nobody has it open. `None` if that is not so.
-    pub async fn of_quiet(brain: &Path) -> Result<Option<Self>, OpenError> {
-        let paths = BrainPaths::new(brain);
-        let Some(_lock) = BrainLock::take_existing(&paths.lock)? else {
-            return Ok(None);
-        };
-        let found = paths.look()?;
-        if !found.brain || found.unfinished {
-            return Ok(None);
+    pub(super) fn resting_on(connection: SqliteConnection, kept: Kept) -> Self {
+        Self {
+            connection,
+            _kept: kept,
         }
-        Ok(Some(Self(connect::immutable(brain).await?)))
     }
 
     pub(super) fn brain(&mut self) -> &mut SqliteConnection {
-        &mut self.0
+        &mut self.connection
     }
 
     /// The next page of a column, after this row. Fewer rows than [`Reading::page_size`] are the last page.
@@ -81,7 +86,7 @@ impl Reading {
             Which::All => query,
             Which::NotUnder(kid) => query.bind(kid.as_str()),
         };
-        let rows = query.fetch_all(&mut self.0).await;
+        let rows = query.fetch_all(&mut self.connection).await;
         let parse = |row: &sqlx::sqlite::SqliteRow| {
             Ok(RawRow {
                 row: row.try_get(0)?,
@@ -103,7 +108,7 @@ impl Reading {
         let (table, token) = (column.table(), column.column());
         let count: i64 =
             sqlx::query_scalar(AssertSqlSafe(format!("SELECT COUNT({token}) FROM {table}")))
-                .fetch_one(&mut self.0)
+                .fetch_one(&mut self.connection)
                 .await
                 .map_err(StoreError::sqlite("count the sealed values"))?;
         Ok(u64::try_from(count).unwrap_or_default())
@@ -111,7 +116,7 @@ impl Reading {
 
     /// Ends it, before somebody writes or takes the log away.
     pub async fn close(self) -> Result<(), StoreError> {
-        self.0
+        self.connection
             .close()
             .await
             .map_err(StoreError::sqlite("end reading"))

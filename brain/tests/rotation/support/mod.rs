@@ -24,7 +24,7 @@ use userengine_brain::store::{self, BrainConfig, BrainMode, Store};
 use userengine_brain::vault::{Place, Sealed, SealedColumn, Token, Vault};
 use userengine_rotation::gate::Order;
 use userengine_rotation::request::Mode;
-use userengine_rotation::verdict::{Certificate, Migrated, Verdict};
+use userengine_rotation::verdict::{Certificate, Migrated, Progress, Step, Verdict};
 
 pub use child::{End, Fault, Job, run_as_child};
 pub use sql::Hand;
@@ -183,6 +183,7 @@ impl Volume {
     /// Some values lie under the key before again, as after a run that was killed half-way.
     pub fn unseal_some(&self, keys: &[u8]) {
         let vault = self.vault(keys);
+        let mut statements = vec!["BEGIN".to_owned()];
         for (column, row, kid_now, token) in self.hand().sealed().into_iter().skip(3).step_by(2) {
             if column == SealedColumn::KeyCanary {
                 continue;
@@ -193,12 +194,14 @@ impl Volume {
             };
             let back = vault.reseal(&sealed, &Place::new(column, row.as_str()), &kid(keys[0]));
             let (table, key, token) = (column.table(), column.key(), column.column());
-            self.hand().run(&format!(
+            statements.push(format!(
                 "UPDATE {table} SET {token} = '{}', kid = '{}' WHERE {key} = '{row}'",
                 back.unwrap().token.as_str(),
                 kid(keys[0])
             ));
         }
+        statements.push("COMMIT".to_owned());
+        self.hand().run(&statements.join(";"));
     }
 
     /// One value of this connection, sealed anew with key 2.
@@ -255,6 +258,36 @@ impl Volume {
         let (config, vault) = (self.config(), self.vault(keys));
         let overseer = Overseer::new(Some(task.order.id.clone()));
         runtime().block_on(migrate(&config, &vault, &self.clock, task, &overseer))
+    }
+
+    /// The same, told to stop as soon as this step has done something.
+    pub fn migrate_until(
+        &self,
+        keys: &[u8],
+        task: &Task,
+        step: Step,
+    ) -> Result<Migrated, RotationError> {
+        let (config, vault) = (self.config(), self.vault(keys));
+        let overseer = Overseer::new(Some(task.order.id.clone()));
+        let mut progress = overseer.progress();
+        // One thread: whoever looks on comes to its turn between two pages.
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let there = |seen: &Option<Progress>| {
+                seen.as_ref().is_some_and(|seen| {
+                    seen.step == step && (seen.done > 0 || step == Step::Opening)
+                })
+            };
+            let watching = async {
+                progress.wait_for(there).await.unwrap();
+                overseer.ask_to_end();
+            };
+            let work = migrate(&config, &vault, &self.clock, task, &overseer);
+            tokio::join!(work, watching).0
+        })
     }
 
     /// What the Job's second container does.

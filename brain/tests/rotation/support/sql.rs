@@ -110,20 +110,20 @@ impl Hand {
                 let id = format!("conn-{row:020}");
                 let statement = "INSERT INTO connections (ref_id, server_name, alias, auth_method, status, created_at, credentials, kid)
                      VALUES (?1, 'mail', ?2, 'oauth', 'connected', ?3, ?4, ?5)";
-                let token = seal(vault, kid, SealedColumn::ConnectionCredentials, &id, secret(row));
+                let token = seal(vault, kid, SealedColumn::ConnectionCredentials, &id, &secret(row));
                 insert(&mut transaction, statement, [&id, &format!("mail-{row}"), NOW, &token, kid.as_str()]).await;
             }
             for row in 0..3 {
                 let id = format!("{row}");
-                let token = seal(vault, kid, SealedColumn::OauthClientSecret, &id, secret(row));
+                let token = seal(vault, kid, SealedColumn::OauthClientSecret, &id, &secret(row));
                 insert(&mut transaction, "INSERT INTO oauth_clients (id, issuer, redirect_uri, registration, created_at, client_secret, kid)
                      VALUES (?1, ?2, 'https://us.example', '{}', ?3, ?4, ?5)", [&id, &format!("https://{row}.example"), NOW, &token, kid.as_str()]).await;
-                let token = seal(vault, kid, SealedColumn::PendingRevocation, &id, secret(row));
+                let token = seal(vault, kid, SealedColumn::PendingRevocation, &id, &secret(row));
                 insert(&mut transaction, "INSERT INTO pending_revocations (id, ref_id, server_name, next_at, give_up_at, request, kid)
                      VALUES (?1, ?2, 'mail', ?3, ?3, ?4, ?5)", [&id, &format!("conn-{row:020}"), NOW, &token, kid.as_str()]).await;
             }
             let hash = "0".repeat(64);
-            let token = seal(vault, kid, SealedColumn::OauthFlowVerifier, &hash, secret(1));
+            let token = seal(vault, kid, SealedColumn::OauthFlowVerifier, &hash, &secret(1));
             insert(&mut transaction, "INSERT INTO oauth_flows (state_hash, ref_id, request, created_at, expires_at, verifier, kid)
                  VALUES (?1, ?2, '{}', ?3, ?3, ?4, ?5)", [&hash, &format!("conn-{:020}", 0), NOW, &token, kid.as_str()]).await;
             transaction.commit().await.unwrap();
@@ -139,7 +139,7 @@ impl Hand {
             kid,
             SealedColumn::ConnectionCredentials,
             &id,
-            secret(7),
+            &secret(7),
         );
         self.run(&format!(
             "INSERT INTO connections (ref_id, server_name, alias, auth_method, status, created_at, credentials, kid)
@@ -158,8 +158,8 @@ impl Hand {
     }
 }
 
-fn seal(vault: &Vault, kid: &Kid, column: SealedColumn, row: &str, value: SecretString) -> String {
-    let sealed = vault.seal(kid, &Place::new(column, row), &value).unwrap();
+fn seal(vault: &Vault, kid: &Kid, column: SealedColumn, row: &str, value: &SecretString) -> String {
+    let sealed = vault.seal(kid, &Place::new(column, row), value).unwrap();
     sealed.token.as_str().to_owned()
 }
 
