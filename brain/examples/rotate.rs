@@ -112,17 +112,17 @@ impl Bench {
         };
         let overseer = Overseer::new(Some(task.order.id.clone()));
         let (both, new) = (self.vault(&[1, 2])?, self.vault(&[2])?);
-        let watch = Stopwatch::start();
+        let (watch, cpu) = (Stopwatch::start(), cpu_seconds()?);
         let migrated = migrate(&self.config(), &both, &self.clock, &task, &overseer).await?;
-        let migrating = watch.elapsed();
-        let watch = Stopwatch::start();
+        let (migrating, migrating_cpu) = (watch.elapsed(), cpu_seconds()? - cpu);
+        let (watch, cpu) = (Stopwatch::start(), cpu_seconds()?);
         let verdict = verify(&self.config(), &new, &self.clock, Some(&task), &overseer).await?;
-        let verifying = watch.elapsed();
+        let (verifying, verifying_cpu) = (watch.elapsed(), cpu_seconds()? - cpu);
         let Verdict::Certified(certificate) = verdict else {
             return Err("no certificate".into());
         };
         println!(
-            r#"{{"rows":{},"migrate_s":{:.3},"migrate_rows_per_s":{:.0},"verify_s":{:.3},"verify_rows_per_s":{:.0},"peak_rss_mib":{:.1},"certified":{}}}"#,
+            r#"{{"rows":{},"migrate_s":{:.3},"migrate_rows_per_s":{:.0},"verify_s":{:.3},"verify_rows_per_s":{:.0},"peak_rss_mib":{:.1},"certified":{},"migrate_cpu_s":{migrating_cpu:.2},"verify_cpu_s":{verifying_cpu:.2}}}"#,
             migrated.rows,
             migrating.as_secs_f64(),
             rate(migrated.rows, migrating),
@@ -180,6 +180,15 @@ async fn insert(
 #[expect(clippy::cast_precision_loss, reason = "rows are far below 2^52")]
 fn rate(rows: u64, time: Duration) -> f64 {
     rows as f64 / time.as_secs_f64()
+}
+
+/// Of all threads, in user and kernel: what a busy machine does not stretch.
+fn cpu_seconds() -> Outcome<f64> {
+    let text = std::fs::read_to_string("/proc/self/stat")?;
+    let (_, fields) = text.rsplit_once(')').ok_or("no stat")?;
+    let ticks = fields.split_whitespace().skip(11).take(2);
+    let ticks: Result<Vec<f64>, _> = ticks.map(str::parse).collect();
+    Ok(ticks?.iter().sum::<f64>() / 100.0)
 }
 
 /// The kernel's own measure.

@@ -90,7 +90,7 @@ async fn walk(
     let mut page = reading.page(column, None, Which::All).await?;
     while let Some(last) = page.last() {
         at(taker.seen)?;
-        let (last, full) = (last.row.clone(), page.len() == Reading::page_size());
+        let (last, full) = (last.cursor.clone(), page.len() == Reading::page_size());
         let opening = spawn_blocking(move || {
             taker.take(column, page);
             taker

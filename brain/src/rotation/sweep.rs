@@ -65,7 +65,7 @@ impl Sweep<'_> {
         while !(page.is_empty() && swaps.is_empty()) {
             self.overseer.may_go_on()?;
             let full = page.len() == Reading::page_size();
-            let last = page.last().filter(|_| full).map(|raw| raw.row.clone());
+            let last = page.last().filter(|_| full).map(|raw| raw.cursor.clone());
             let next = async {
                 match &last {
                     Some(last) => reading.page(column, Some(last), which).await,

@@ -60,6 +60,14 @@ impl SealedColumn {
         }
     }
 
+    /// The column by which the rows lie in the file: SQLite's own number, in a table that has one.
+    pub fn lies_by(self) -> &'static str {
+        match self {
+            Self::ConnectionCredentials | Self::OauthClientSecret => "rowid",
+            Self::KeyCanary | Self::OauthFlowVerifier | Self::PendingRevocation => self.key(),
+        }
+    }
+
     /// `<table>.<column>`.
     pub fn name(self) -> String {
         format!("{}.{}", self.table(), self.column())

@@ -105,6 +105,8 @@ async fn open_to_write(brain: &Path) -> Result<SqliteConnection, OpenError> {
         let mut connection = connect::options(brain)
             .create_if_missing(false)
             .pragma("secure_delete", "ON")
+            // Some batches a checkpoint, about 16 MiB of log: pages that batches share are brought home once.
+            .pragma("wal_autocheckpoint", "4000")
             .connect()
             .await?;
         connect::assert_settings(&mut connection).await?;

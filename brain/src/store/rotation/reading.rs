@@ -1,6 +1,6 @@
 //! Reading: sealed values page by page, in the order of their keys, so that memory stays flat.
 
-use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
 use userengine_api::key::Kid;
 
 use crate::store::StoreError;
@@ -31,6 +31,8 @@ pub(super) enum Kept {
 /// A sealed value as it lies in the brain, whatever is wrong with it.
 #[derive(Debug, Clone)]
 pub struct RawRow {
+    /// Where the next page begins if this is the last row.
+    pub cursor: String,
     /// The row's id.
     pub row: String,
     /// The key that is said to have sealed it.
@@ -64,7 +66,7 @@ impl Reading {
         &mut self.connection
     }
 
-    /// The next page of a column, after this row. Fewer rows than [`Reading::page_size`] are the last page.
+    /// The next page of a column, after the row with this cursor: by the keys if all are wanted, else as the rows lie. Fewer rows than [`Reading::page_size`] are the last page.
     pub async fn page(
         &mut self,
         column: SealedColumn,
@@ -72,30 +74,39 @@ impl Reading {
         which: Which<'_>,
     ) -> Result<Vec<RawRow>, StoreError> {
         let (table, key, token) = (column.table(), column.key(), column.column());
-        let beyond = if after.is_some() { "> ?1" } else { "IS NOT ?1" };
-        let off = match which {
-            Which::All => "",
-            Which::NotUnder(_) => "AND kid IS NOT ?2",
+        // As the rows lie, neighbours on a page of the file are written together; by their keys, two brains compare.
+        let (cursor, off) = match which {
+            Which::All => (key, ""),
+            Which::NotUnder(_) => (column.lies_by(), "AND kid IS NOT ?2"),
         };
-        let query = sqlx::query(AssertSqlSafe(format!(
-            "SELECT {key}, kid, CAST({token} AS BLOB) FROM {table}
-             WHERE {token} IS NOT NULL AND {key} {beyond} {off} ORDER BY {key} LIMIT {PAGE}"
+        let beyond = if after.is_some() { "> ?1" } else { "IS NOT ?1" };
+        // A page is one value, for a row costs two changes of thread: each field with its length before it.
+        let bytes = |field: &str| format!("length(CAST({field} AS BLOB))");
+        let query = sqlx::query_scalar(AssertSqlSafe(format!(
+            "SELECT CAST(group_concat(packed, '') AS BLOB) FROM (
+                 SELECT {} || ' ' || {} || ' ' || {} || ' ' || {} || ' ' || {cursor} || {key} || kid || {token} AS packed
+                 FROM {table} WHERE {token} IS NOT NULL AND {cursor} {beyond} {off} ORDER BY {cursor} LIMIT {PAGE})",
+            bytes(cursor),
+            bytes(key),
+            bytes("kid"),
+            bytes(token),
         )));
         let query = query.bind(after);
         let query = match which {
             Which::All => query,
             Which::NotUnder(kid) => query.bind(kid.as_str()),
         };
-        let rows = query.fetch_all(&mut self.connection).await;
-        let parse = |row: &sqlx::sqlite::SqliteRow| {
-            Ok(RawRow {
-                row: row.try_get(0)?,
-                kid: row.try_get(1)?,
-                token: row.try_get(2)?,
-            })
+        let packed: Option<Vec<u8>> = query
+            .fetch_one(&mut self.connection)
+            .await
+            .map_err(StoreError::sqlite("read sealed values"))?;
+        let rows = unpack(&packed.unwrap_or_default()).ok_or(MIXED_UP)?;
+        // The order is what makes two inventories comparable.
+        let in_order = match which {
+            Which::All => rows.is_sorted_by(|one, other| one.row < other.row),
+            Which::NotUnder(_) => true,
         };
-        rows.and_then(|rows| rows.iter().map(parse).collect())
-            .map_err(StoreError::sqlite("read sealed values"))
+        if in_order { Ok(rows) } else { Err(MIXED_UP) }
     }
 
     /// Most rows in a page.
@@ -120,5 +131,63 @@ impl Reading {
             .close()
             .await
             .map_err(StoreError::sqlite("end reading"))
+    }
+}
+
+const MIXED_UP: StoreError = StoreError::Inconsistent("a page of sealed values is malformed");
+
+/// Takes a page apart. `None` if it is not what was asked for.
+fn unpack(mut packed: &[u8]) -> Option<Vec<RawRow>> {
+    let mut rows = Vec::new();
+    while !packed.is_empty() {
+        let (cursor_bytes, rest) = number(packed)?;
+        let (row_bytes, rest) = number(rest)?;
+        let (kid_bytes, rest) = number(rest)?;
+        let (token_bytes, rest) = number(rest)?;
+        let (cursor, rest) = rest.split_at_checked(cursor_bytes)?;
+        let (row, rest) = rest.split_at_checked(row_bytes)?;
+        let (kid, rest) = rest.split_at_checked(kid_bytes)?;
+        let (token, rest) = rest.split_at_checked(token_bytes)?;
+        packed = rest;
+        rows.push(RawRow {
+            cursor: String::from_utf8(cursor.to_vec()).ok()?,
+            row: String::from_utf8(row.to_vec()).ok()?,
+            kid: String::from_utf8_lossy(kid).into_owned(),
+            token: token.to_vec(),
+        });
+    }
+    Some(rows)
+}
+
+/// A number and the blank behind it.
+fn number(packed: &[u8]) -> Option<(usize, &[u8])> {
+    let end = packed.iter().position(|byte| *byte == b' ')?;
+    let (digits, rest) = packed.split_at_checked(end)?;
+    let number = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    Some((number, rest.get(1..)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_a_page_apart_whatever_is_in_its_fields() {
+        let rows = unpack(b"1 1 3 5 7akid 2 3 2 2 0 1 bbbb\xff").unwrap();
+        let fields: Vec<_> = rows
+            .iter()
+            .map(|raw| {
+                let (cursor, row) = (raw.cursor.as_str(), raw.row.as_str());
+                (cursor, row, raw.kid.as_str(), raw.token.as_slice())
+            })
+            .collect();
+        assert_eq!(
+            fields,
+            [("7", "a", "kid", &b" 2 3 "[..]), ("bb", "bb", "", b"\xff")]
+        );
+        for broken in [&b"1"[..], b"0 1 1 1 ab", b"x 1 1 1 abcd", b"0 1 1 1 \xffbc"] {
+            assert!(unpack(broken).is_none(), "{broken:?}");
+        }
+        assert!(unpack(b"").unwrap().is_empty());
     }
 }
