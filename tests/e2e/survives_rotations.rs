@@ -17,7 +17,8 @@ async fn forgetful(namespace: &Namespace) -> anyhow::Result<Engine> {
     let fields = json!({ "keys": { "retainRetired": "0s" } });
     userengine_e2e::class(&namespace.client, &namespace.name, fields).await?;
     let mut object = userengine_e2e::engine("alice", "alice");
-    object["spec"]["className"] = json!(namespace.name);
+    let class = json!({ "spec": { "className": namespace.name } });
+    json_patch::merge(&mut object, &class);
     let engine = Engine::create(namespace, object).await?;
     engine.wait_phase(Phase::Ready).await?;
     Ok(engine)
@@ -118,7 +119,7 @@ async fn a_retired_key_is_destroyed_when_its_time_is_up_and_no_backup_holds_it()
         let hold = |value: serde_json::Value| {
             let note =
                 json!({ "metadata": { "annotations": { "hold.userengine.dev/nightly": value } } });
-            namespace.merge::<Secret>(&secret.metadata.name.as_deref().unwrap_or_default(), note)
+            namespace.merge::<Secret>(secret.metadata.name.as_deref().unwrap_or_default(), note)
         };
         hold(json!("")).await?;
         engine.rotate(json!({ "id": "r-1" })).await?;
@@ -139,6 +140,29 @@ async fn a_retired_key_is_destroyed_when_its_time_is_up_and_no_backup_holds_it()
         engine
             .wait_reason("EncryptionUpToDate", "RotationRejected")
             .await?;
+        remove_class(&namespace).await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_retired_key_of_an_engine_that_sleeps_is_destroyed_as_well() -> anyhow::Result<()> {
+    in_namespace("dreams", |namespace| async move {
+        let engine = forgetful(&namespace).await?;
+        let old = engine.key_in("active").await?;
+        engine.change(json!({ "suspended": true })).await?;
+        engine.wait_phase(Phase::Suspended).await?;
+        engine.rotate(json!({ "id": "r-1" })).await?;
+        engine.wait_rotation("r-1", "Certified").await?;
+        is_gone(&engine, &old).await?;
+        engine.wait_phase(Phase::Suspended).await?;
+        eventually("every Job to be gone", 60, || async {
+            let jobs = namespace.api::<Job>().list(&ListParams::default()).await?;
+            Ok(jobs.items.is_empty().then_some(()))
+        })
+        .await?;
+        engine.change(json!({ "suspended": false })).await?;
+        engine.wait_phase(Phase::Ready).await?;
         remove_class(&namespace).await
     })
     .await

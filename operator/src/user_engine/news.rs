@@ -121,3 +121,58 @@ fn event(type_: EventType, reason: &str, note: &str) -> Event {
         secondary: None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::user_engine::fixtures::{key, rotating_record};
+
+    fn last(outcome: &str) -> Last {
+        let certificate = json!({
+            "version": 1, "databaseId": "db", "rotation": "r-1", "mode": "Normal", "from": key(1).kid(), "to": key(2).kid(),
+            "epoch": 1, "rows": { "connections.credential": 3, "oauth_clients.secret": 1 }, "quarantined": 0,
+            "inventoryBefore": "", "inventoryAfter": "", "image": "", "startedAt": "", "verifiedAt": "", "previous": "",
+            "mac": "",
+        });
+        let is_good = outcome == "Certified";
+        let last = json!({
+            "id": "r-1", "outcome": outcome, "started": 1, "ended": 2, "why": "of this",
+            "certificate": is_good.then_some(certificate),
+        });
+        serde_json::from_value(last).unwrap()
+    }
+
+    fn told(news: &News) -> Vec<(String, String)> {
+        let events = events(&rotating_record("Running").ledger, news).into_iter();
+        events
+            .map(|event| (event.reason, event.note.unwrap_or_default()))
+            .collect()
+    }
+
+    #[test]
+    fn a_rotation_that_ends_well_tells_what_was_verified_promoted_and_retired() {
+        let told = told(&News::Ended(Box::new(last("Certified"))));
+        let reasons: Vec<_> = told.iter().map(|(reason, _)| reason.as_str()).collect();
+        assert_eq!(reasons, ["RotationVerified", "KeyPromoted", "KeyRetired"]);
+        let (old, new) = (key(1).kid().to_string(), key(2).kid().to_string());
+        assert!(told[0].1.contains("4 sealed values") && told[0].1.contains(&new));
+        assert!(
+            told[1].1.contains(&new) && told[2].1.contains(&old),
+            "{told:?}"
+        );
+    }
+
+    #[test]
+    fn a_rotation_that_does_not_says_why_once() {
+        for (outcome, reason) in [
+            ("Refused", "RotationRefused"),
+            ("Failed", "RotationFailed"),
+            ("Rejected", "RotationRejected"),
+        ] {
+            let said = vec![(reason.to_owned(), "rotation r-1: of this".to_owned())];
+            assert_eq!(told(&News::Ended(Box::new(last(outcome)))), said);
+        }
+    }
+}

@@ -54,3 +54,41 @@ fn rotation(rotation: &Rotation, quiet: Duration) -> Duration {
         timed
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use serde_json::json;
+
+    use super::*;
+    use crate::user_engine::fixtures::{World, rotating, world};
+
+    fn of(World(observed): &World) -> Duration {
+        let assessment = crate::user_engine::assess::assess(observed);
+        let report = Report {
+            observed,
+            assessment: &assessment,
+            trouble: None,
+            inside: None,
+            now: Timestamp::UNIX_EPOCH,
+        };
+        recheck(&report, false)
+    }
+
+    #[test]
+    fn a_rotation_that_has_stopped_the_engine_is_looked_at_each_second() {
+        for phase in ["Quiescing", "Running", "Clearing"] {
+            assert_eq!(of(&rotating(phase)), ROTATING, "{phase}");
+        }
+    }
+
+    #[test]
+    fn one_that_waits_for_somebody_is_looked_at_now_and_then() {
+        let mut lost = rotating("Quiescing");
+        let pod = json!({ "metadata": { "deletionTimestamp": "1970-01-01T00:00:00Z" }, "spec": { "containers": [] } });
+        lost.0.rotating.holders = vec![serde_json::from_value(pod).unwrap()];
+        lost.0.now = Timestamp::from_second(100).unwrap();
+        assert_eq!(of(&lost), BLOCKED);
+        assert!(of(&world().claimed().with_key().running()) >= QUIET);
+    }
+}

@@ -357,6 +357,17 @@ fn a_value_in_quarantine_keeps_its_key() {
 }
 
 #[test]
+fn a_hold_that_comes_after_the_proof_counts_all_the_same() {
+    let mut world = asleep_with_a_retired_key();
+    proven(&mut world, &verified(&json!({})));
+    let KeySecret::Present { on_hold, .. } = world.0.keys.get_mut(&suffix()).unwrap() else {
+        panic!("no key")
+    };
+    *on_hold = true;
+    assert_eq!(world.plan().news, []);
+}
+
+#[test]
 fn a_key_on_hold_is_not_even_asked_about() {
     let mut world = asleep_with_a_retired_key();
     let KeySecret::Present { on_hold, .. } = world.0.keys.get_mut(&suffix()).unwrap() else {
