@@ -151,7 +151,6 @@ fn step(blueprint: &Blueprint<'_>, told: &Variables, command: &str, keys: &str) 
         &mut step,
         json!({
             "env": told,
-            "ports": [{ "name": "internal", "containerPort": INTERNAL_PORT, "protocol": "TCP" }],
             "terminationMessagePath": TERMINATION_LOG,
             "terminationMessagePolicy": "File",
             "volumeMounts": [
