@@ -100,6 +100,8 @@ pub mod env {
     pub const ROTATION_FROM: &str = "ROTATION_FROM";
     /// The key id that everything is sealed with in the end.
     pub const ROTATION_TO: &str = "ROTATION_TO";
+    /// Unix seconds of when the rotation was opened. The brain begins none that is older than one that began.
+    pub const ROTATION_OPENED: &str = "ROTATION_OPENED";
     /// `Normal` or `Compromised`.
     pub const ROTATION_MODE: &str = "ROTATION_MODE";
     /// Rows to set aside, `<table>/<row id>` joined by commas.

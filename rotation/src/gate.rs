@@ -15,6 +15,8 @@ pub struct BrainKeys {
     pub epoch: u64,
     /// The rotation that has begun to write and is not certified.
     pub open: Option<OpenInBrain>,
+    /// When the latest of the rotations that began was opened, as its order said.
+    pub latest: Option<i64>,
 }
 
 /// A rotation that has begun to write.
@@ -37,6 +39,9 @@ pub struct Order {
     pub from: Vec<Kid>,
     /// The key to seal with.
     pub to: Kid,
+    /// Unix seconds of when the rotation was opened: no two of a brain are opened in the same second, and of two orders
+    /// the later one counts. `None`: given by hand.
+    pub opened: Option<i64>,
 }
 
 /// The brain's answer.
@@ -80,7 +85,8 @@ pub enum Logged {
 pub type Log = BTreeMap<RotationId, Logged>;
 
 /// Lets a Job in, or says why not. An id that the log knows never begins again, whatever the order says: what fires an
-/// old request, a revert or a clock, must not turn keys.
+/// old request, a revert or a clock, must not turn keys. Nor does an order begin that is older than one that began: its
+/// sender has gone on, and may have put its key out of the ring, while it lay in a process that nobody saw.
 pub fn admit(keys: &BrainKeys, log: &Log, order: &Order) -> Admission {
     let open = keys.open.as_ref().filter(|open| open.id == order.id);
     match (log.get(&order.id), open) {
@@ -88,10 +94,18 @@ pub fn admit(keys: &BrainKeys, log: &Log, order: &Order) -> Admission {
         (_, Some(open)) if open.to == order.to => Admission::Resume,
         (_, Some(_)) => Admission::Refuse(Objection::OtherTarget),
         (Some(_), None) => Admission::Refuse(Objection::Over),
+        (None, None) if is_outdated(keys, order) => Admission::Refuse(Objection::Over),
         (None, None) if order.to == keys.write_kid => Admission::Refuse(Objection::SameKey),
         (None, None) if order.from.contains(&keys.write_kid) => Admission::Begin,
         (None, None) => Admission::Refuse(Objection::Reversed),
     }
+}
+
+fn is_outdated(keys: &BrainKeys, order: &Order) -> bool {
+    order
+        .opened
+        .zip(keys.latest)
+        .is_some_and(|(opened, latest)| opened <= latest)
 }
 
 #[cfg(test)]
@@ -115,6 +129,7 @@ mod tests {
                 from: kid(from),
                 to: kid(to),
             }),
+            latest: None,
         }
     }
 
@@ -123,6 +138,7 @@ mod tests {
             id: id(name),
             from: from.chars().map(kid).collect(),
             to: kid(to),
+            opened: None,
         }
     }
 
@@ -184,6 +200,35 @@ mod tests {
         }
         let reversed = admit(&open, &begun, &order("s", "a", 'c'));
         assert_eq!(reversed, Admission::Refuse(Objection::Reversed));
+    }
+
+    #[test]
+    fn an_order_that_is_no_later_than_one_that_began_is_over() {
+        let keys = BrainKeys {
+            latest: Some(20),
+            ..sealed_with('a', None)
+        };
+        let opened = |opened| Order {
+            opened,
+            ..order("r", "a", 'b')
+        };
+        for (at, admission) in [
+            (Some(19), Admission::Refuse(Objection::Over)),
+            (Some(20), Admission::Refuse(Objection::Over)),
+            (Some(21), Admission::Begin),
+            (None, Admission::Begin),
+        ] {
+            assert_eq!(admit(&keys, &Log::new(), &opened(at)), admission);
+        }
+        let resumed = BrainKeys {
+            latest: Some(20),
+            ..sealed_with('b', Some(("r", 'a', 'b')))
+        };
+        let begun = log(&[("r", Logged::Begun)]);
+        assert_eq!(
+            admit(&resumed, &begun, &opened(Some(20))),
+            Admission::Resume
+        );
     }
 
     #[test]

@@ -26,6 +26,7 @@ Variables:
   ROTATION_ID         the rotation; `verify` without one opens everything and writes down that it did
   ROTATION_FROM       the key ids that may be the brain's write key when it begins, joined by commas
   ROTATION_TO         the key id that everything is sealed with in the end
+  ROTATION_OPENED     Unix seconds of when it was opened: none begins that is older than one that began
   ROTATION_MODE       Normal | Compromised: every credential then needs fresh consent [default: Normal]
   ROTATION_SET_ASIDE  rows to set aside if they open with no key, <table>/<row id> joined by commas
   ENGINE_IMAGE        the image that runs, for the certificate

@@ -65,6 +65,11 @@ fn task(environment: &Environment, id: String) -> Result<Task, ConfigError> {
             from: list(&from)
                 .map_err(|()| invalid(env::ROTATION_FROM, "key ids, joined by commas"))?,
             to: Kid::try_from(to).map_err(|_| invalid(env::ROTATION_TO, KID))?,
+            opened: environment
+                .text(env::ROTATION_OPENED)?
+                .map(|text| text.parse())
+                .transpose()
+                .map_err(|_| invalid(env::ROTATION_OPENED, "Unix seconds"))?,
         },
         mode: match environment.text(env::ROTATION_MODE)?.as_deref() {
             None | Some("Normal") => Mode::Normal,

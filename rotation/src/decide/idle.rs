@@ -67,7 +67,7 @@ fn reject(ledger: &Ledger, seen: &Seen<'_>, request: &Request, why: &str) -> Dec
     let last = Last {
         id: request.id.clone(),
         outcome: Outcome::Rejected,
-        started: seen.now,
+        started: next_start(ledger, seen),
         ended: seen.now,
         why: why.to_owned(),
         certificate: None,
@@ -88,13 +88,20 @@ fn open(ledger: &Ledger, seen: &Seen<'_>, request: &Request, target: Option<&Key
         set_aside: request.set_aside.clone(),
         phase: Phase::Minting,
         attempt: 1,
-        started: seen.now,
+        started: next_start(ledger, seen),
         since: seen.now,
         reached: None,
         doubt: false,
         ending: None,
     });
     write(next, News::Opened(request.id.clone()))
+}
+
+/// Now, but later than whatever started before, should the clock have gone back: of two orders the brain takes the later
+/// one for the one that counts.
+fn next_start(ledger: &Ledger, seen: &Seen<'_>) -> i64 {
+    let after = |last: &Last| last.started.saturating_add(1).max(seen.now);
+    ledger.last.as_ref().map_or(seen.now, after)
 }
 
 /// Destruction is recorded before it is done. A key that somebody asks to go back to is spared.

@@ -174,7 +174,7 @@ pub struct Open {
     pub phase: Phase,
     /// The attempt that runs, from 1.
     pub attempt: u8,
-    /// Unix seconds: when the rotation was opened.
+    /// Unix seconds: when the rotation was opened. No two of a brain have the same.
     pub started: i64,
     /// Unix seconds: when the phase or the attempt began, or the last progress was seen.
     pub since: i64,

@@ -24,6 +24,8 @@ pub enum Guard {
     ConsumedIds,
     /// Once an attempt ended in silence, no refusal takes its key out of the ring.
     DoubtAfterSilence,
+    /// Of two orders the brain begins only the later one.
+    LaterOrder,
     /// The brain's gate: a Job whose order is old does not begin.
     Gate,
 }

@@ -207,13 +207,14 @@ impl Model {
             }
             Effect::Scale(replica) => world.written = replica,
             Effect::Mint(key) => world.secrets |= set_of(key),
-            Effect::Create(attempt) => world.job = self.order(&world.ledger, attempt),
+            Effect::Create(attempt) => world.job = self.order(world, attempt),
             Effect::Clear => world.job = world.job.and_then(cleared),
             Effect::Destroy(key) => world.secrets &= !set_of(key),
         }
     }
 
-    fn order(&self, ledger: &Ledger, attempt: u8) -> Option<JobObject> {
+    fn order(&self, world: &World, attempt: u8) -> Option<JobObject> {
+        let ledger = &world.ledger;
         let open = ledger.open.as_ref()?;
         let request = self
             .requests
@@ -227,6 +228,7 @@ impl Model {
             request: request as u8,
             from,
             to: self.key_of(&open.suffix),
+            opened: world.opened.iter().sum(),
             step: Step::Start,
         };
         Some(JobObject {

@@ -116,6 +116,7 @@ impl Model {
                 brain.open = Some((process.request, brain.write, process.to));
                 brain.log[usize::from(process.request)] = Some(Logged::Begun);
                 brain.write = process.to;
+                brain.latest = Some(process.opened);
                 self.set_aside(brain, process.request);
             }
         }
@@ -134,6 +135,7 @@ impl Model {
                 from: self.kid(from),
                 to: self.kid(to),
             }),
+            latest: brain.latest.map(i64::from),
         };
         let entry = |(n, how): (usize, &Option<Logged>)| how.map(|how| (id(n as u8), how));
         let log: Log = brain.log.iter().enumerate().filter_map(entry).collect();
@@ -142,6 +144,7 @@ impl Model {
             id: id(process.request),
             from: from.map(|key| self.kid(key)).collect(),
             to: self.kid(process.to),
+            opened: Some(process.opened.into()).filter(|_| self.has(Guard::LaterOrder)),
         };
         admit(&keys, &log, &order)
     }

@@ -76,6 +76,10 @@ impl Model {
         Self { faults, ..self }
     }
 
+    pub fn refreshes(self, refreshes: u8) -> Self {
+        Self { refreshes, ..self }
+    }
+
     pub fn without(self, guard: Guard) -> Self {
         Self {
             without: Some(guard),
@@ -174,6 +178,7 @@ impl Model {
                 epoch: 0,
                 open: None,
                 log: [None; IDS],
+                latest: None,
                 rows: [row; ROWS],
             },
             provider: [0; ROWS],

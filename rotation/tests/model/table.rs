@@ -30,6 +30,11 @@ fn again() -> Model {
     Model::asking(&[None, Some(1)])
 }
 
+/// A rotation, once more to its key, and back to the first one.
+fn to_and_fro() -> Model {
+    Model::asking(&[None, Some(1), Some(0)]).refreshes(0)
+}
+
 /// Explores all of it. Nothing that must hold may fail, and everything named must come about somewhere: a check that
 /// never gets there shows nothing.
 fn holds(name: &str, model: Model, comes_about: &[&'static str]) {
@@ -83,6 +88,7 @@ fn holds_with_every_guard() {
         on().suspended(),
         &both,
     );
+    holds("three requests, back and forth", to_and_fro(), &both);
     let kept = [CERTIFIED, GIVEN_UP, PUT_BACK];
     holds("a row that is set aside", one().setting_aside(), &kept);
 }
@@ -100,6 +106,7 @@ fn fails_without_each_guard() {
     fails(Guard::RecordBeforeMint, on(), ACCOUNTED);
     fails(Guard::ConsumedIds, one(), ONCE);
     fails(Guard::DoubtAfterSilence, one().faults(2), STARTABLE);
+    fails(Guard::LaterOrder, to_and_fro(), STARTABLE);
     fails(Guard::Gate, back(), STARTABLE);
 }
 

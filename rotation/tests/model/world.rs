@@ -13,7 +13,7 @@ pub type KeySet = u8;
 /// Sealed values.
 pub const ROWS: usize = 2;
 /// Requests that a scenario may have.
-pub const IDS: usize = 2;
+pub const IDS: usize = 3;
 /// Keys that may come of them.
 pub const KEYS: usize = IDS + 1;
 
@@ -84,6 +84,8 @@ pub struct Brain {
     /// The request that has begun and is not certified, where it came from and where it goes.
     pub open: Option<(u8, KeyNo, KeyNo)>,
     pub log: [Option<Logged>; IDS],
+    /// When the latest was opened of those that began.
+    pub latest: Option<u8>,
     pub rows: [Row; ROWS],
 }
 
@@ -120,6 +122,8 @@ pub struct Process {
     pub request: u8,
     pub from: KeySet,
     pub to: KeyNo,
+    /// When the rotation was opened: after how many others.
+    pub opened: u8,
     pub step: Step,
 }
 

@@ -184,7 +184,7 @@ fn began<'a>(beginning: &Beginning<'a>, epoch: u64) -> Fact<'a> {
     let (order, baseline) = (beginning.order, beginning.baseline);
     let details = json!({
         "from": beginning.keys.write_kid, "to": order.to, "mode": mode(baseline.mode), "epoch": epoch,
-        "inventory": baseline.root,
+        "inventory": baseline.root, "opened": order.opened,
     });
     Fact {
         event: if beginning.resumed {

@@ -45,13 +45,16 @@ impl Reading {
     pub async fn state(&mut self) -> Result<State, StoreError> {
         let identity = identity::read(self.brain()).await?;
         let (keys, baseline, log) = if has_table(self.brain(), "quarantine").await? {
-            let (keys, baseline) = read(self).await?;
-            (keys, baseline, fates(&log::entries(self.brain()).await?)?)
+            let (mut keys, baseline) = read(self).await?;
+            let entries = log::entries(self.brain()).await?;
+            keys.latest = entries.iter().filter_map(opened).max();
+            (keys, baseline, fates(&entries)?)
         } else {
             let keys = BrainKeys {
                 write_kid: key_state::write_kid(self.brain()).await?,
                 epoch: 0,
                 open: None,
+                latest: None,
             };
             (keys, None, Log::new())
         };
@@ -120,6 +123,7 @@ async fn read(reading: &mut Reading) -> Result<(BrainKeys, Option<Baseline>), St
         write_kid: kid(row.write_kid)?,
         epoch: u64::try_from(row.epoch).map_err(|_| MALFORMED)?,
         open,
+        latest: None,
     };
     Ok((keys, baseline))
 }
@@ -135,6 +139,13 @@ fn fates(entries: &[log::Entry]) -> Result<Log, StoreError> {
         log.insert(id.map_err(|_| log::BROKEN)?, how);
     }
     Ok(log)
+}
+
+/// When the rotation that began here was opened, as its order said.
+fn opened(entry: &log::Entry) -> Option<i64> {
+    let began = entry.event == Event::Begun;
+    let details: serde_json::Value = serde_json::from_str(&entry.details).ok()?;
+    details.get("opened")?.as_i64().filter(|_| began)
 }
 
 fn logged(event: Event) -> Option<Logged> {

@@ -312,6 +312,7 @@ pub fn task(id: &str, keys: &[u8]) -> Task {
             id: id.to_owned().try_into().unwrap(),
             from: from.iter().map(|number| kid(*number)).collect(),
             to: kid(*to),
+            opened: None,
         },
         mode: Mode::Normal,
         set_aside: std::collections::BTreeSet::new(),

@@ -151,6 +151,31 @@ fn an_id_that_ended_badly_is_over() {
 }
 
 #[test]
+fn no_rotation_starts_before_the_one_before_it_even_if_the_clock_went_back() {
+    let started = Engine::rotated().ledger.last.unwrap().started;
+    for (now, expected) in [
+        (started - 50, started + 1),
+        (started, started + 1),
+        (started + 50, started + 50),
+    ] {
+        let mut engine = Engine {
+            now,
+            request: Some(ask("r-2")),
+            ..Engine::rotated()
+        };
+        engine.write();
+        assert_eq!(engine.open().started, expected);
+        let mut rejected = Engine {
+            now,
+            request: Some(go_back("r-2", 'f')),
+            ..Engine::rotated()
+        };
+        rejected.write();
+        assert_eq!(rejected.ledger.last.unwrap().started, expected);
+    }
+}
+
+#[test]
 fn what_the_request_says_is_kept_with_the_open_rotation() {
     let request = Request {
         mode: Mode::Compromised,

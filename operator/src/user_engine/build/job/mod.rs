@@ -186,6 +186,7 @@ fn rotation(blueprint: &Blueprint<'_>, open: &Open, target: &Key) -> Variables {
         (env::ROTATION_ID, open.id.to_string()),
         (env::ROTATION_FROM, from.join(",")),
         (env::ROTATION_TO, target.kid.to_string()),
+        (env::ROTATION_OPENED, open.started.to_string()),
         (env::ROTATION_MODE, mode.to_owned()),
         (env::ENGINE_IMAGE, blueprint.class.image.clone()),
     ]);
