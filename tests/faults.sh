@@ -7,7 +7,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# name | tests of the engine's test binary, or a script that is given the number of the run | runs | what one run does
+# name | tests of the engine's test binary, of the brain's, or a script that is given the number of the run | runs | what one run does
 campaigns='
 kills | lifecycle::random_kills:: | 200 | 5 × SIGKILL at a random moment under calls and refreshes, real servers; every connection works or is known to be expired
 steps | connections::killed:: | 20 | SIGKILL at each of the 15 named steps of connect, callback, refresh, disconnect and revocation
@@ -18,6 +18,7 @@ upstream | faulty:: | 5 | 23 faults at each of 7 operations of a server and its 
 breaker | calls::breaking:: | 50 | a breaker opens, probes once and closes; one server opens no breaker of another
 crowds | calls::crowds:: | 20 | limits of calls at once; servers that hang beside servers that answer
 children | mcp::child:: | 20 | children that end, hang, flood or ignore every signal
+rotation | brain kills:: | 200 | a key is changed under 15 runs of up to 3 SIGKILLs at a random moment, 30 failing writes or syncs (EIO, ENOSPC), and a SIGKILL at each of 13 named steps; every value opens to what it was and a rerun finishes
 requests | tests/schemathesis.sh 300 | 20 | 300 requests to each operation, made from its description: allowed and forbidden ones, with another seed each time
 '
 trim() { sed 's/^ *//; s/ *$//'; }
@@ -40,11 +41,15 @@ step "building the tests (about 8 minutes the first time on 2 cores)"
 binary=$(cargo test --locked -p userengine-engine --test main --no-run --message-format=json 2>/dev/null |
   sed -n 's/.*"executable":"\([^"]*\/main-[0-9a-f]*\)".*/\1/p' | tail -1)
 [ -x "$binary" ] || { echo "the tests do not build: cargo test -p userengine-engine --test main --no-run" >&2; exit 1; }
+of_brain=$(cargo test --locked -p userengine-brain --all-features --test rotation --no-run --message-format=json 2>/dev/null |
+  sed -n 's/.*"executable":"\([^"]*\/rotation-[0-9a-f]*\)".*/\1/p' | tail -1)
+[ -x "$of_brain" ] || { echo "the tests do not build: cargo test -p userengine-brain --all-features --test rotation --no-run" >&2; exit 1; }
 cargo build --locked --quiet -p userengine-engine --example echo
 
 run_once() { # tests run
   case $1 in
     tests/*) $1 "$2" ;;
+    brain\ *) cd brain && ROTATION_RUNS=15 ROTATION_SEED=$2 "$of_brain" "${1#brain }" ;;
     *) cd engine && "$binary" "$1" ;;
   esac
 }

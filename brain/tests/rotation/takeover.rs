@@ -9,7 +9,7 @@ use userengine_brain::vault::SealedColumn;
 use userengine_rotation::request::Mode;
 use userengine_rotation::verdict::Step;
 
-use crate::support::{Volume, certified, kid, reason, runtime, task};
+use crate::support::{Volume, certified, kid, reason, runtime, secret, task};
 
 /// Begun, and not migrated to the end: as if killed after the epoch transaction.
 fn begun(rows: usize) -> Volume {
@@ -24,6 +24,9 @@ fn a_run_whose_epoch_was_taken_changes_nothing_any_more() {
     let volume = Volume::with_rows(10);
     let (config, vault) = (volume.config(), volume.vault(&[1, 2]));
     let swaps = [volume.swap(&vault, 3)];
+    // What a refresh would leave: another token under the same key.
+    let mut refreshed = volume.swap(&vault, 4);
+    refreshed.old = vault.seal(&kid(1), &volume.place(4), &secret(99)).unwrap();
     runtime().block_on(async {
         let halted = Halted::enter(&config, &vault).await.unwrap();
         let mut reading = halted.look().await.unwrap();
@@ -52,6 +55,8 @@ fn a_run_whose_epoch_was_taken_changes_nothing_any_more() {
         let column = SealedColumn::ConnectionCredentials;
         assert_eq!(other.swap(column, &kid(2), 0, &swaps).await.unwrap(), 0);
         assert_eq!(other.swap(column, &kid(2), 1, &swaps).await.unwrap(), 1);
+        let refreshed = [refreshed];
+        assert_eq!(one.swap(column, &kid(2), 1, &refreshed).await.unwrap(), 0);
         // What was opened is not there any more: the same again replaces nothing.
         assert_eq!(one.swap(column, &kid(2), 1, &swaps).await.unwrap(), 0);
     });

@@ -204,11 +204,16 @@ impl Volume {
         self.hand().run(&statements.join(";"));
     }
 
+    /// Where the credential of this connection lies.
+    pub fn place(&self, connection: usize) -> Place {
+        let row = format!("conn-{connection:020}");
+        Place::new(SealedColumn::ConnectionCredentials, row)
+    }
+
     /// One value of this connection, sealed anew with key 2.
     pub fn swap(&self, vault: &Vault, connection: usize) -> Swap {
         let row = format!("conn-{connection:020}");
-        let column = SealedColumn::ConnectionCredentials;
-        let place = Place::new(column, row.as_str());
+        let place = self.place(connection);
         let stored = self.hand().text(&format!(
             "SELECT credentials FROM connections WHERE ref_id = '{row}'"
         ));
