@@ -105,6 +105,7 @@ impl Bench {
                 id: "bench".to_owned().try_into()?,
                 from: vec![kid(1)],
                 to: kid(2),
+                opened: None,
             },
             mode: Mode::Normal,
             set_aside: std::collections::BTreeSet::new(),
