@@ -33,7 +33,8 @@ own_cluster() {
   tests/cluster/run up --name "$CLUSTER"
   KUBECONFIG=$(tests/cluster/run kubeconfig --name "$CLUSTER")
   PATH=$(tests/cluster/run bin --name "$CLUSTER"):$PATH
-  export KUBECONFIG PATH
+  USERENGINE_CLUSTER=$CLUSTER
+  export KUBECONFIG PATH USERENGINE_CLUSTER
   build/images.sh "$DIST"
   tests/peers/image.sh "$DIST/oauth-server.tar"
   step "loading the images into the cluster"

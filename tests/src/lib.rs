@@ -3,7 +3,9 @@
 mod api;
 mod brain;
 mod browser;
+pub mod credentials;
 mod engine;
+pub mod machine;
 mod namespace;
 mod oauth_server;
 mod probe;
