@@ -134,6 +134,11 @@ post /tools/call '{"name": "notes.read_notes", "arguments": {}}'
 check "now both tools work" says 'call bob'
 post /tools/call '{"name": "notes.add_note", "arguments": {"text": 7}}'
 check "wrong arguments are named before anything is sent" says INVALID_ARGUMENTS
+
+kill "$FORWARD" 2>/dev/null || true
+. tests/demo-rotate.sh
+
+step "alice disconnects"
 delete "/assets/connections/$REF"
 post /tools/call '{"name": "notes.read_notes", "arguments": {}}'
 check "once disconnected, nothing can be called" says '"reason":"not_connected"'
