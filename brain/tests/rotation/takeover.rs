@@ -9,7 +9,7 @@ use userengine_brain::vault::SealedColumn;
 use userengine_rotation::request::Mode;
 use userengine_rotation::verdict::Step;
 
-use crate::support::{Volume, certified, kid, reason, runtime, secret, task};
+use crate::support::{Volume, certified, kid, place, reason, runtime, secret, task};
 
 /// Begun, and not migrated to the end: as if killed after the epoch transaction.
 fn begun(rows: usize) -> Volume {
@@ -26,7 +26,7 @@ fn a_run_whose_epoch_was_taken_changes_nothing_any_more() {
     let swaps = [volume.swap(&vault, 3)];
     // What a refresh would leave: another token under the same key.
     let mut refreshed = volume.swap(&vault, 4);
-    refreshed.old = vault.seal(&kid(1), &volume.place(4), &secret(99)).unwrap();
+    refreshed.old = vault.seal(&kid(1), &place(4), &secret(99)).unwrap();
     runtime().block_on(async {
         let halted = Halted::enter(&config, &vault).await.unwrap();
         let mut reading = halted.look().await.unwrap();

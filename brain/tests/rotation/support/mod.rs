@@ -204,16 +204,10 @@ impl Volume {
         self.hand().run(&statements.join(";"));
     }
 
-    /// Where the credential of this connection lies.
-    pub fn place(&self, connection: usize) -> Place {
-        let row = format!("conn-{connection:020}");
-        Place::new(SealedColumn::ConnectionCredentials, row)
-    }
-
     /// One value of this connection, sealed anew with key 2.
     pub fn swap(&self, vault: &Vault, connection: usize) -> Swap {
         let row = format!("conn-{connection:020}");
-        let place = self.place(connection);
+        let place = place(connection);
         let stored = self.hand().text(&format!(
             "SELECT credentials FROM connections WHERE ref_id = '{row}'"
         ));
@@ -307,6 +301,12 @@ impl Volume {
         self.migrate(keys, task).unwrap();
         certified(self.verify(&keys[keys.len() - 1..], Some(task)))
     }
+}
+
+/// Where the credential of this connection lies.
+pub fn place(connection: usize) -> Place {
+    let row = format!("conn-{connection:020}");
+    Place::new(SealedColumn::ConnectionCredentials, row)
 }
 
 /// A rotation of this name from the first of these keys to the last.
