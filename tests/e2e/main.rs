@@ -13,6 +13,7 @@ mod converges;
 mod creates_engines;
 mod deletes_engines;
 mod follows_classes;
+mod gives_up_rows;
 mod grows_volumes;
 mod guards_the_way_out;
 mod hands_catalogs_on;

@@ -3,6 +3,7 @@
 mod api;
 mod brain;
 mod browser;
+mod connected;
 pub mod credentials;
 mod engine;
 pub mod machine;
@@ -16,6 +17,7 @@ mod wait;
 pub use api::{Api, Backend, Reply, at};
 pub use brain::Brain;
 pub use browser::{Browser, Page};
+pub use connected::Connected;
 pub(crate) use engine::merge;
 pub use engine::{Engine, class, condition, engine, inside, is_ready};
 pub use namespace::{Namespace, in_namespace};

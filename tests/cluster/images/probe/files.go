@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -147,6 +149,48 @@ func cp(args []string) error {
 		return err
 	}
 	return to.Close()
+}
+
+// page is how SQLite lays out a file: what stands together in a row stands in one page.
+const page = 4096
+
+// spoil changes one letter of each WORD that follows a NEAR within its page: what a bad sector does to one row.
+func spoil(args []string) error {
+	plain, _, err := parse(args, 3)
+	if err != nil {
+		return err
+	}
+	name, near, word := plain[0], []byte(plain[1]), []byte(plain[2])
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	file, err := os.OpenFile(name, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	spoilt := 0
+	for from := 0; ; {
+		at := bytes.Index(data[from:], near)
+		if at < 0 {
+			break
+		}
+		from += at + len(near)
+		end := min(len(data), (from/page+1)*page)
+		if found := bytes.Index(data[from:end], word); found >= 0 {
+			place := from + found + len(word)
+			if _, err := file.WriteAt([]byte{data[place] ^ 1}, int64(place)); err != nil {
+				return err
+			}
+			spoilt++
+		}
+	}
+	fmt.Println(spoilt)
+	if spoilt == 0 {
+		return errors.New("nothing found to spoil")
+	}
+	return file.Sync()
 }
 
 func rm(args []string) error {

@@ -33,6 +33,7 @@ var commands = map[string]command{
 	"write":   {"write FILE BYTES                        write so many bytes and sync them", write},
 	"cat":     {"cat FILE...                             print files", cat},
 	"cp":      {"cp FROM TO                              copy a file", cp},
+	"spoil":   {"spoil FILE NEAR WORD                    change a letter behind each WORD that follows NEAR in its page, print how many", spoil},
 	"rm":      {"rm PATH...                              remove files and folders", rm},
 }
 
