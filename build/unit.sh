@@ -9,6 +9,7 @@ tests/peers.sh
 
 step "kinds, operator, engine and documents (about 8 minutes the first time on 2 cores)"
 cargo test --locked --quiet -p userengine-api --all-features
+cargo test --locked --quiet -p userengine-rotation
 cargo test --locked --quiet -p userengine-operator
 cargo test --locked --quiet -p userengine-brain --all-features
 cargo test --locked --quiet -p userengine-engine
