@@ -122,18 +122,18 @@ impl Taker {
     fn take(&mut self, column: SealedColumn, page: Vec<RawRow>) {
         for raw in page {
             self.seen += 1;
-            let place = Place::new(column, raw.row.as_str());
-            let tag = sealed(&raw)
+            let place = Place::new(column, raw.row);
+            let tag = sealed(&raw.kid, raw.token)
                 .and_then(|sealed| self.vault.tag(&sealed, &place, &self.authenticator));
             match tag {
                 Ok(tag) => {
                     *self.stock.rows.entry(column).or_default() += 1;
                     if column != SealedColumn::KeyCanary {
-                        self.inventory.add(&place, &tag);
+                        self.inventory.add(&tag);
                     }
                 }
                 Err(why) => self.stock.unreadable.push(Unreadable {
-                    name: RowName::new(column.table(), raw.row),
+                    name: RowName::new(column.table(), place.into_row()),
                     column,
                     why,
                 }),
@@ -143,10 +143,10 @@ impl Taker {
 }
 
 /// Token and kid, if they are what they should be.
-pub(super) fn sealed(raw: &RawRow) -> Result<Sealed, UnsealError> {
-    let token = String::from_utf8(raw.token.clone()).map_err(|_| UnsealError::NotAToken)?;
+pub(super) fn sealed(kid: &str, token: Vec<u8>) -> Result<Sealed, UnsealError> {
+    let token = String::from_utf8(token).map_err(|_| UnsealError::NotAToken)?;
     Ok(Sealed {
-        kid: raw.kid.parse().map_err(|_| UnsealError::NotAToken)?,
+        kid: kid.parse().map_err(|_| UnsealError::NotAToken)?,
         token: Token::try_from(token)?,
     })
 }

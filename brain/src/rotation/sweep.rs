@@ -124,11 +124,11 @@ impl Sweep<'_> {
 }
 
 fn reseal(vault: &Vault, column: SealedColumn, raw: RawRow, to: &Kid) -> Result<Swap, ResealError> {
-    let old = check::sealed(&raw)?;
-    let place = Place::new(column, raw.row.as_str());
+    let old = check::sealed(&raw.kid, raw.token)?;
+    let place = Place::new(column, raw.row);
     let new = vault.reseal(&old, &place, to)?.token;
     Ok(Swap {
-        row: raw.row,
+        cursor: raw.cursor,
         old,
         new,
     })

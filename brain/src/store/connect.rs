@@ -12,7 +12,7 @@ use super::OpenError;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Name, SQLite's number or word for it.
-const SETTINGS: [(&str, &str); 4] = [
+const SETTINGS: [(&str, &str); 5] = [
     ("SELECT * FROM pragma_journal_mode", "wal"),
     // FULL: a commit that was answered survives a power cut, also in WAL mode.
     (
@@ -27,6 +27,11 @@ const SETTINGS: [(&str, &str); 4] = [
         "SELECT CAST(timeout AS TEXT) FROM pragma_busy_timeout",
         "5000",
     ),
+    // MEMORY: what a statement sets aside, such as a batch of tokens, never lies in a file outside the volume.
+    (
+        "SELECT CAST(temp_store AS TEXT) FROM pragma_temp_store",
+        "2",
+    ),
 ];
 
 /// Options of every connection that may write.
@@ -37,6 +42,7 @@ pub(super) fn options(path: &Path) -> SqliteConnectOptions {
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
+        .pragma("temp_store", "MEMORY")
 }
 
 /// A connection that leaves no trace on the volume: no lock, no side file, no recovery.

@@ -89,6 +89,11 @@ impl Place {
             row: row.into(),
         }
     }
+
+    /// The row's id.
+    pub fn into_row(self) -> String {
+        self.row
+    }
 }
 
 impl fmt::Display for Place {

@@ -1,6 +1,5 @@
 //! What a change of the key does to a value, and how values are looked at without being read.
 
-use subtle::ConstantTimeEq;
 use userengine_api::key::Kid;
 
 use super::{Authenticator, Place, ResealError, Sealed, Tag, Token, UnsealError, Vault, envelope};
@@ -17,7 +16,8 @@ impl Vault {
             token: Token::made(cipher.encrypt_at_time(&plaintext, self.now())),
         };
         let reopened = self.decrypt(&anew)?;
-        if bool::from(reopened.ct_eq(&plaintext)) {
+        // How long this takes tells nobody anything: both sides were sealed here, and they are equal.
+        if *reopened == *plaintext {
             Ok(anew)
         } else {
             Err(ResealError::Differs(to.clone()))

@@ -15,8 +15,8 @@ pub struct Changing(SqliteConnection);
 /// One value to be replaced.
 #[derive(Debug)]
 pub struct Swap {
-    /// The row's id.
-    pub row: String,
+    /// Where the row lies. It needs no more of a name: what was opened opens in that row alone.
+    pub cursor: String,
     /// What was opened.
     pub old: Sealed,
     /// The same, sealed anew.
@@ -47,7 +47,7 @@ impl Changing {
             .bind(to.as_str());
         for swap in swaps {
             query = query
-                .bind(&swap.row)
+                .bind(&swap.cursor)
                 .bind(swap.old.token.as_str())
                 .bind(swap.old.kid.as_str())
                 .bind(swap.new.as_str());
@@ -98,14 +98,14 @@ impl Changing {
 }
 
 fn statement(column: SealedColumn, rows: usize) -> String {
-    let (table, key, token) = (column.table(), column.key(), column.column());
+    let (table, cursor, token) = (column.table(), column.lies_by(), column.column());
     let mut text = format!("UPDATE {table} SET {token} = v.column4, kid = ? FROM (VALUES ");
     for row in 0..rows {
         let _ = write!(text, "{}(?, ?, ?, ?)", if row == 0 { "" } else { ", " });
     }
     let _ = write!(
         text,
-        ") AS v WHERE {table}.{key} = v.column1 AND {table}.{token} = v.column2 AND {table}.kid = v.column3
+        ") AS v WHERE {table}.{cursor} = v.column1 AND {table}.{token} = v.column2 AND {table}.kid = v.column3
          AND (SELECT epoch FROM key_state WHERE id = 1) = ?"
     );
     text

@@ -1,4 +1,4 @@
-//! Reading: sealed values page by page, in the order of their keys, so that memory stays flat.
+//! Reading: sealed values page by page, as they lie in the file, so that memory stays flat and no page is read twice.
 
 use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
 use userengine_api::key::Kid;
@@ -66,7 +66,8 @@ impl Reading {
         &mut self.connection
     }
 
-    /// The next page of a column, after the row with this cursor: by the keys if all are wanted, else as the rows lie. Fewer rows than [`Reading::page_size`] are the last page.
+    /// The next page of a column, after the row with this cursor, as the rows lie. Fewer rows than [`Reading::page_size`]
+    /// are the last page.
     pub async fn page(
         &mut self,
         column: SealedColumn,
@@ -74,22 +75,19 @@ impl Reading {
         which: Which<'_>,
     ) -> Result<Vec<RawRow>, StoreError> {
         let (table, key, token) = (column.table(), column.key(), column.column());
-        // As the rows lie, neighbours on a page of the file are written together; by their keys, two brains compare.
-        let (cursor, off) = match which {
-            Which::All => (key, ""),
-            Which::NotUnder(_) => (column.lies_by(), "AND kid IS NOT ?2"),
+        // Neighbours on a page of the file are read, and written, together.
+        let cursor = column.lies_by();
+        let off = match which {
+            Which::All => "",
+            Which::NotUnder(_) => "AND kid IS NOT ?2",
         };
         let beyond = if after.is_some() { "> ?1" } else { "IS NOT ?1" };
         // A page is one value, for a row costs two changes of thread: each field with its length before it.
-        let bytes = |field: &str| format!("length(CAST({field} AS BLOB))");
         let query = sqlx::query_scalar(AssertSqlSafe(format!(
             "SELECT CAST(group_concat(packed, '') AS BLOB) FROM (
-                 SELECT {} || ' ' || {} || ' ' || {} || ' ' || {} || ' ' || {cursor} || {key} || kid || {token} AS packed
-                 FROM {table} WHERE {token} IS NOT NULL AND {cursor} {beyond} {off} ORDER BY {cursor} LIMIT {PAGE})",
-            bytes(cursor),
-            bytes(key),
-            bytes("kid"),
-            bytes(token),
+                 SELECT concat(octet_length({cursor}), ' ', octet_length({key}), ' ', octet_length(kid), ' ',
+                               octet_length({token}), ' ', {cursor}, {key}, kid, {token}) AS packed
+                 FROM {table} WHERE {token} IS NOT NULL AND {cursor} {beyond} {off} ORDER BY {cursor} LIMIT {PAGE})"
         )));
         let query = query.bind(after);
         let query = match which {
@@ -100,13 +98,7 @@ impl Reading {
             .fetch_one(&mut self.connection)
             .await
             .map_err(StoreError::sqlite("read sealed values"))?;
-        let rows = unpack(&packed.unwrap_or_default()).ok_or(MIXED_UP)?;
-        // The order is what makes two inventories comparable.
-        let in_order = match which {
-            Which::All => rows.is_sorted_by(|one, other| one.row < other.row),
-            Which::NotUnder(_) => true,
-        };
-        if in_order { Ok(rows) } else { Err(MIXED_UP) }
+        unpack(&packed.unwrap_or_default()).ok_or(MIXED_UP)
     }
 
     /// Most rows in a page.

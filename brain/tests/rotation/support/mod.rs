@@ -216,7 +216,10 @@ impl Volume {
             token: Token::try_from(stored).unwrap(),
         };
         let new = vault.reseal(&old, &place, &kid(2)).unwrap().token;
-        Swap { row, old, new }
+        let cursor = self.hand().text(&format!(
+            "SELECT rowid FROM connections WHERE ref_id = '{row}'"
+        ));
+        Swap { cursor, old, new }
     }
 
     /// The certificate against the brain's own log.
