@@ -11,6 +11,7 @@ use userengine_brain::store::rotation::{Entry, Reading, State};
 use userengine_brain::store::{BrainConfig, BrainMode};
 use userengine_rotation::verdict::{Certificate, Verdict};
 
+use super::start::{self, Threads};
 use crate::clock::Clock;
 use crate::config::{Environment, RingConfig, RotationConfig};
 use crate::process;
@@ -122,11 +123,7 @@ fn log_of(brain: PathBuf) -> Result<(State, Vec<Entry>), Refusal> {
         mode: BrainMode::Existing,
         database_id: None,
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Refusal::new(RefusalReason::StorageFailed, error.to_string()))?;
-    runtime.block_on(async {
+    let look = async {
         let mut reading = Reading::beside(&config).await?;
         let damaged = |error: crate::store::StoreError| {
             Refusal::new(RefusalReason::BrainCorrupt, error.to_string())
@@ -135,5 +132,6 @@ fn log_of(brain: PathBuf) -> Result<(State, Vec<Entry>), Refusal> {
             reading.state().await.map_err(damaged)?,
             reading.log().await.map_err(damaged)?,
         ))
-    })
+    };
+    start::block_on(Threads::One, RefusalReason::StorageFailed, look)?
 }

@@ -4,13 +4,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use userengine_api::refusal::{Refusal, RefusalReason};
-use userengine_brain::rotation::{Findings, RotationError, inspect};
+use userengine_brain::rotation::{Findings, inspect};
 
+use super::start::{self, Threads};
 use crate::clock::Clock;
-use crate::config::{Environment, LogConfig, RotationConfig};
+use crate::config::{Environment, RotationConfig};
+use crate::process;
 use crate::ring::Ring;
 use crate::vault::Vault;
-use crate::{process, telemetry};
 
 /// What `--help` says of the variables.
 pub(super) const VARIABLES: &str = "\
@@ -45,16 +46,15 @@ pub(super) fn check() -> ExitCode {
 }
 
 fn configure_and_look(environment: &Environment) -> Result<Findings, Refusal> {
-    telemetry::install(LogConfig::read(environment)?);
+    start::log(environment)?;
     let config = RotationConfig::read(environment)?;
     let vault = Arc::new(Vault::new(&Ring::load(config.ring)?, Clock::system()));
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|error| Refusal::new(RefusalReason::StorageFailed, error.to_string()))?;
-    let looked: Result<_, RotationError> = runtime.block_on(inspect(&config.brain, &vault));
-    Ok(looked?)
+    let look = inspect(&config.brain, &vault);
+    Ok(start::block_on(
+        Threads::Two,
+        RefusalReason::StorageFailed,
+        look,
+    )??)
 }
 
 fn print(findings: &Findings) {

@@ -1,19 +1,19 @@
 //! `engine migrate` and `engine verify`: from the environment to a verdict and an exit code.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::Args;
-use std::path::PathBuf;
 use userengine_api::layout::TERMINATION_LOG;
 use userengine_api::refusal::{Refusal, RefusalReason};
 use userengine_rotation::verdict::{Refused, Verdict};
 
 use super::refusal;
+use super::start::{self, Threads};
 use crate::clock::Clock;
-use crate::config::{Environment, LogConfig, RotationConfig};
+use crate::config::{Environment, RotationConfig};
 use crate::job::{self, Work};
-use crate::{process, telemetry};
+use crate::process;
 
 /// What `--help` says of the variables.
 pub(super) const VARIABLES: &str = "\
@@ -69,23 +69,10 @@ pub(super) fn run(args: &JobArgs, work: Work) -> ExitCode {
 }
 
 fn configure_and_run(environment: &Environment, work: Work) -> Result<Option<Verdict>, Refusal> {
-    let log = LogConfig::read(environment);
-    telemetry::install(log.as_ref().copied().unwrap_or_default());
-    log?;
+    start::log(environment)?;
     let config = RotationConfig::read(environment)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|error| {
-            Refusal::new(
-                RefusalReason::StorageFailed,
-                format!("failed to start the runtime: {error}"),
-            )
-        })?;
-    let verdict = runtime.block_on(job::run(config, Clock::system(), work));
-    runtime.shutdown_timeout(Duration::from_millis(100));
-    verdict
+    let run = job::run(config, Clock::system(), work);
+    start::block_on(Threads::Two, RefusalReason::StorageFailed, run)?
 }
 
 fn tell(verdict: &Verdict) -> ExitCode {

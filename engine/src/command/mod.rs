@@ -9,6 +9,7 @@ mod openapi;
 mod refusal;
 mod relay;
 mod serve;
+mod start;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

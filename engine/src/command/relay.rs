@@ -1,14 +1,14 @@
 //! `engine relay`: from the environment to an exit code.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use userengine_api::refusal::{Refusal, RefusalReason};
 
+use super::start::{self, Threads};
 use super::{ServeArgs, refusal};
-use crate::config::{Environment, LogConfig, RelayConfig};
+use crate::config::{Environment, RelayConfig};
+use crate::process;
 use crate::relay::{self, Ended};
-use crate::{process, telemetry};
 
 /// What `--help` says of the variables.
 pub(super) const VARIABLES: &str = "\
@@ -38,22 +38,8 @@ pub(super) fn relay(args: &ServeArgs) -> ExitCode {
 }
 
 fn configure_and_run(environment: &Environment) -> Result<Ended, Refusal> {
-    let log = LogConfig::read(environment);
-    // Also a bad log setting is reported through the log.
-    telemetry::install(log.as_ref().copied().unwrap_or_default());
-    log?;
+    start::log(environment)?;
     let config = RelayConfig::read(environment)?;
-    // One thread: it only looks at a query and answers.
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| {
-            Refusal::new(
-                RefusalReason::ConfigInvalid,
-                format!("failed to start the runtime: {error}"),
-            )
-        })?;
-    let ended = runtime.block_on(relay::run(config));
-    runtime.shutdown_timeout(Duration::from_millis(100));
-    ended
+    let run = relay::run(config);
+    start::block_on(Threads::One, RefusalReason::ConfigInvalid, run)?
 }
