@@ -6,10 +6,10 @@ SHELL := /bin/bash
 help: ## what there is to run
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: ## shows the main job on a real cluster (14 minutes the first time, then 1)
+demo: ## shows the main job on a real cluster (a quarter of an hour or more the first time, then 2 minutes)
 	@tests/demo.sh
 
-test: lint unit conformance e2e ## everything that must hold (25 minutes the first time, then 8)
+test: lint unit conformance e2e ## everything that must hold (docs/testing.md says how long it takes)
 
 down: ## ends the clusters that demo, test and bench left running
 	@tests/cluster/run down --all

@@ -3,29 +3,18 @@
 use std::process::Stdio;
 
 use anyhow::Context as _;
-use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
+use kube::api::{DeleteParams, ListParams};
 use kube::{Api, ResourceExt};
 use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 use userengine_api::UserEngine;
 use userengine_api::status::Phase;
-use userengine_e2e::{Engine, SYSTEM, eventually, holds, in_namespace, is_ready};
-
-const SELECTOR: &str = "app.kubernetes.io/name=userengine-operator";
-
-/// Waits for this many operators, all of them ready.
-async fn wait_for_operators(client: &kube::Client, count: usize) -> anyhow::Result<()> {
-    let pods: Api<Pod> = Api::namespaced(client.clone(), SYSTEM);
-    eventually(&format!("{count} operators"), 60, || async {
-        let all = pods.list(&ListParams::default().labels(SELECTOR)).await?;
-        Ok((all.items.len() == count && all.items.iter().all(is_ready)).then_some(()))
-    })
-    .await
-}
+use userengine_e2e::{
+    Engine, OPERATORS, SYSTEM, eventually, holds, in_namespace, scale_operators, wait_for_operators,
+};
 
 #[tokio::test]
 async fn alone_a_restarted_operator_writes_nothing_that_is_not_needed() -> anyhow::Result<()> {
@@ -44,7 +33,7 @@ async fn alone_a_restarted_operator_writes_nothing_that_is_not_needed() -> anyho
         operators
             .delete_collection(
                 &DeleteParams::default().grace_period(0),
-                &ListParams::default().labels(SELECTOR),
+                &ListParams::default().labels(OPERATORS),
             )
             .await?;
         wait_for_operators(&namespace.client, 1).await?;
@@ -65,17 +54,7 @@ async fn alone_a_restarted_operator_writes_nothing_that_is_not_needed() -> anyho
 async fn alone_what_happened_while_the_operator_was_away_is_made_good() -> anyhow::Result<()> {
     in_namespace("absent", |namespace| async move {
         let engine = Engine::ready(&namespace, "alice", "alice").await?;
-        let operators: Api<Deployment> = Api::namespaced(namespace.client.clone(), SYSTEM);
-        let scale = |replicas: i32| {
-            let operators = operators.clone();
-            async move {
-                let patch = Patch::Merge(json!({ "spec": { "replicas": replicas } }));
-                operators
-                    .patch("userengine", &PatchParams::default(), &patch)
-                    .await
-            }
-        };
-        scale(0).await?;
+        scale_operators(&namespace.client, 0).await?;
         let while_it_is_away = async {
             wait_for_operators(&namespace.client, 0).await?;
             engine.change(json!({ "suspended": true })).await?;
@@ -87,7 +66,7 @@ async fn alone_what_happened_while_the_operator_was_away_is_made_good() -> anyho
         }
         .await;
         // Whatever came of it: the others need an operator.
-        scale(1).await?;
+        scale_operators(&namespace.client, 1).await?;
         while_it_is_away?;
         wait_for_operators(&namespace.client, 1).await?;
         engine.wait_phase(Phase::Suspended).await?;

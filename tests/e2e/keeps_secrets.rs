@@ -89,10 +89,9 @@ async fn visible(namespace: &Namespace) -> anyhow::Result<Vec<(String, String)>>
             .logs("alice-0", &LogParams::default())
             .await?,
     ));
-    let operators: Api<Pod> = Api::namespaced(namespace.client.clone(), SYSTEM);
-    let selector = ListParams::default().labels("app.kubernetes.io/name=userengine-operator");
-    for operator in operators.list(&selector).await? {
-        let log = operators
+    let pods: Api<Pod> = Api::namespaced(namespace.client.clone(), SYSTEM);
+    for operator in userengine_e2e::operators(&namespace.client).await? {
+        let log = pods
             .logs(&operator.name_any(), &LogParams::default())
             .await?;
         all.push(("the operator's log".to_owned(), log));

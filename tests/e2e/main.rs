@@ -4,8 +4,8 @@
 
 mod adopts_retained_brains;
 mod alone_outlives_the_operator;
+mod alone_rotates_whoever_dies;
 mod alone_rotates_without_the_operator;
-mod alone_rotations_survive;
 mod blocks_on_key_trouble;
 mod blocks_on_volume_trouble;
 mod connects_through_the_relay;

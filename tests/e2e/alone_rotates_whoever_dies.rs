@@ -2,7 +2,7 @@
 //!
 //! Each point of the matrix is one rotation of an engine with seeded credentials: the test waits for the step, does harm, and
 //! sees that the engine serves again in time, that every credential opens to its exact text, and that the next rotation is
-//! certified. The slice runs with the other tests; `ROTATION_MATRIX=all` runs everything and writes the table.
+//! certified. The slice runs with the other tests; `ROTATION_MATRIX=all` runs everything; both print the table.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ use userengine_api::status::Phase;
 use userengine_api::{labels, names::Names};
 use userengine_e2e::credentials::Credentials;
 use userengine_e2e::machine::{restart_component, signal};
-use userengine_e2e::{Engine, SYSTEM, eventually, in_namespace, is_ready};
+use userengine_e2e::{Engine, eventually, in_namespace, operators, rotation, wait_for_operators};
 
 const CREDENTIALS: usize = 1000;
 /// No harm lasts longer than a few seconds; within this time the engine serves again.
@@ -84,12 +84,12 @@ impl Harm {
     async fn strike(self, engine: &Engine) -> anyhow::Result<()> {
         match self {
             Self::OperatorKilled => {
-                for pod in operators(engine).await? {
+                for pod in operators(&engine.namespace.client).await? {
                     signal(&pod, "operator", Signal::KILL)?;
                 }
             }
             Self::OperatorPaused => {
-                let pods = operators(engine).await?;
+                let pods = operators(&engine.namespace.client).await?;
                 for pod in &pods {
                     signal(pod, "operator", Signal::STOP)?;
                 }
@@ -133,12 +133,6 @@ impl Harm {
 
 fn is_gone(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 404)
-}
-
-async fn operators(engine: &Engine) -> anyhow::Result<Vec<Pod>> {
-    let pods: kube::Api<Pod> = kube::Api::namespaced(engine.namespace.client.clone(), SYSTEM);
-    let selector = ListParams::default().labels("app.kubernetes.io/name=userengine-operator");
-    Ok(pods.list(&selector).await?.items)
 }
 
 /// The pods that mount the engine's claim.
@@ -258,21 +252,17 @@ async fn point(
 ) -> anyhow::Result<Point> {
     let id = format!("{step:?}-{harm:?}").to_lowercase();
     let began = Instant::now();
-    engine
-        .change(json!({ "encryption": { "rotation": { "id": id } } }))
-        .await?;
+    engine.rotate(json!({ "id": id })).await?;
     let seen = reach(engine, &id, step).await?;
     harm.strike(engine)
         .await
         .with_context(|| format!("{harm:?} at {seen:?}"))?;
     let outcome = eventually(&format!("the end of {id}"), BACK_WITHIN, || async {
-        let status = engine.get().await?.status.unwrap_or_default();
-        let rotation = status
-            .encryption
-            .and_then(|encryption| encryption.rotation)
-            .context("no rotation in status")?;
+        let engine = engine.get().await?;
+        let rotation = rotation(&engine).context("no rotation in status")?;
         ensure!(rotation.id == id, "{} is shown", rotation.id);
-        let over = rotation.completed_at.is_some() && status.phase == Some(Phase::Ready);
+        let phase = engine.status.and_then(|status| status.phase);
+        let over = rotation.completed_at.is_some() && phase == Some(Phase::Ready);
         Ok(over.then_some(rotation.phase))
     })
     .await?;
@@ -291,21 +281,10 @@ async fn point(
 
 /// A rotation without harm, which must be certified, whatever came before.
 async fn plain(engine: &Engine, credentials: &Credentials, id: &str) -> anyhow::Result<()> {
-    engine
-        .change(json!({ "encryption": { "rotation": { "id": id } } }))
-        .await?;
-    eventually(&format!("{id} to be certified"), 300, || async {
-        let status = engine.get().await?.status.unwrap_or_default();
-        let rotation = status
-            .encryption
-            .and_then(|encryption| encryption.rotation)
-            .context("no rotation in status")?;
-        Ok((rotation.id == id
-            && rotation.certificate.is_some()
-            && status.phase == Some(Phase::Ready))
-        .then_some(()))
-    })
-    .await?;
+    engine.rotate(json!({ "id": id })).await?;
+    let ended = engine.wait_rotation(id, "Certified").await?;
+    ensure!(ended.certificate.is_some(), "{id} has no certificate");
+    engine.wait_phase(Phase::Ready).await?;
     let kids = credentials.check().await?;
     ensure!(
         kids.len() == 1,
@@ -330,10 +309,7 @@ async fn series(name: &str, points: Vec<(Step, Harm)>) -> anyhow::Result<Vec<Poi
                 done.push(point);
             }
             plain(&engine, &credentials, "after-all").await?;
-            eventually("the operator", 60, || async {
-                Ok(operators(&engine).await?.iter().any(is_ready).then_some(()))
-            })
-            .await
+            wait_for_operators(&engine.namespace.client, 1).await
         }
     })
     .await?;
