@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # Measures what docs/benchmarks.md compares, and writes it anew. A missed budget is reported and is no failure.
 #
-#   tests/bench.sh [apply] [start] [idle] [images] [calls] [growth] [connected] [outages] [hangs] [--rounds N] [--calls N] [--out FOLDER]
+#   tests/bench.sh [PART...] [--rounds N] [--calls N] [--rows N] [--out FOLDER]
 #
-# Without a part: all of them; `connectors` stands for the last five. --calls is for `growth`. The part `apply` makes the cluster 'bench' and removes it (or uses KUBECONFIG, see tests/setup.sh).
+# Parts: images, idle, start, calls, growth, connected, outages, hangs, rotation, apply, away; `connectors` stands for the five from calls to hangs. Without a
+# part: all of them. --calls is for `growth`, --rows for `rotation`. The parts `apply` and `away` make the cluster 'bench' and remove it (or use KUBECONFIG, see
+# tests/setup.sh; `away` needs the machine below the cluster).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -12,16 +14,17 @@ parts=() out=docs rounds=()
 connectors=(calls growth connected outages hangs)
 while [ $# -gt 0 ]; do
   case $1 in
-    apply|start|idle|images|calls|growth|connected|outages|hangs) parts+=("$1") ;;
+    apply|start|idle|images|calls|growth|connected|outages|hangs|rotation|away) parts+=("$1") ;;
     connectors) parts+=("${connectors[@]}") ;;
     --calls) [[ ${2:-} =~ ^[1-9][0-9]{2,8}$ ]] || usage; rounds+=(--calls "$2"); shift ;;
+    --rows) [[ ${2:-} =~ ^[1-9][0-9]{2,6}$ ]] || usage; rounds+=(--rows "$2"); shift ;;
     --rounds) [[ ${2:-} =~ ^[1-9][0-9]{0,2}$ ]] || usage; rounds+=(--rounds "$2"); shift ;;
     --out) [ -n "${2:-}" ] || usage; out=$2; shift ;;
     *) usage ;;
   esac
   shift
 done
-[ "${#parts[@]}" -gt 0 ] || parts=(images idle start "${connectors[@]}" apply)
+[ "${#parts[@]}" -gt 0 ] || parts=(images idle start "${connectors[@]}" rotation apply away)
 
 step() { printf '\033[1m==> [%3ds] %s\033[0m\n' "$SECONDS" "$*" >&2; }
 finish() {
@@ -43,21 +46,22 @@ trap finish EXIT
 
 DIST=${USERENGINE_DIST:-${XDG_CACHE_HOME:-$HOME/.cache}/userengine/images}
 case " ${parts[*]} " in
-  *" images "*|*" apply "*) build/images.sh "$DIST" ;;
+  *" images "*|*" apply "*|*" away "*) build/images.sh "$DIST" ;;
   *) step "binaries (static, release; about 6 minutes the first time on 2 cores)"; build/static.sh "$DIST/bin" ;;
 esac
 step "the servers that the engine is compared with, with its flags, and the client (about 4 minutes the first time on 2 cores)"
 host=$(rustc -vV | sed -n 's/^host: //p')
-# Both packages, so that shared dependencies have the features that they have in the engine's image.
+# All packages, so that shared dependencies have the features that they have in the engine's image.
 RUSTFLAGS="-C target-feature=+crt-static" \
-  cargo build --locked --quiet --release --target "$host" -p userengine-operator -p userengine-engine --example bare --example echo
+  cargo build --locked --quiet --release --target "$host" -p userengine-operator -p userengine-engine -p userengine-brain \
+  --example bare --example echo --example rotate
 cargo build --locked --quiet -p userengine-e2e --example bench
 
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/userengine
 crate_proxy=$cache/tools/bin/mcp-proxy crate_version=0.6.0
+case " ${parts[*]} " in *" calls "*|*" outages "*|*" rotation "*) tests/peers.sh python ;; esac
 for part in "${parts[@]}"; do
   case $part in calls|outages) ;; *) continue ;; esac
-  tests/peers.sh python
   [ "$("$crate_proxy" --version 2>/dev/null)" = "mcp-proxy $crate_version" ] && break
   step "building the proxy of the crate mcp-proxy $crate_version (10 to 20 minutes on 2 cores, once)"
   cargo install --quiet --locked --root "$cache/tools" --version "$crate_version" mcp-proxy
@@ -74,10 +78,10 @@ measure() { # part...
 }
 
 # The cluster comes last: it would disturb the other parts.
-failed=0 apply=0
+failed=0 on_cluster=()
 for part in "${parts[@]}"; do
   case $part in
-    apply) apply=1 ;;
+    apply|away) on_cluster+=("$part") ;;
     idle) step "idle (about 1 minute)"; measure idle || failed=1 ;;
     start) step "start (1 to 3 minutes)"; measure start || failed=1 ;;
     images) step "images"; measure images || failed=1 ;;
@@ -85,13 +89,16 @@ for part in "${parts[@]}"; do
     growth) step "growth (about 4 minutes)"; measure growth || failed=1 ;;
     connected) step "idle with connections (about 1 minute)"; measure connected || failed=1 ;;
     outages) step "outages (about 7 minutes)"; measure outages || failed=1 ;;
+    rotation) step "change of the key (about 4 minutes)"; measure rotation || failed=1 ;;
     hangs) step "hanging servers (about 4 minutes)"; measure hangs || failed=1 ;;
   esac
 done
-if [ "$apply" = 1 ]; then
+if [ "${#on_cluster[@]}" -gt 0 ]; then
   . tests/setup.sh bench
-  step "apply (about 6 minutes)"
-  measure apply || failed=1
+  for part in "${on_cluster[@]}"; do
+    step "$part (about 6 minutes)"
+    measure "$part" || failed=1
+  done
 fi
 step "written: $out/benchmarks.md and $out/benchmarks.json"
 exit "$failed"

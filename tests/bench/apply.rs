@@ -1,19 +1,14 @@
 //! Apply → Ready: one `UserEngine`, against the same pod applied by hand.
 
-use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
-use futures::stream::BoxStream;
-use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
+use anyhow::bail;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
-use kube::api::{ApiResource, DeleteParams, ListParams, WatchEvent, WatchParams};
-use kube::core::Resource;
+use kube::api::{ApiResource, DeleteParams, ListParams};
 use kube::{Api, ResourceExt};
-use serde::de::DeserializeOwned;
 use serde_json::json;
 use userengine_api::status::Phase;
 use userengine_api::{EngineClass, UserEngine};
@@ -23,11 +18,10 @@ use crate::by_hand::{ByHand, TEMPLATE, api};
 use crate::machine::{milliseconds, wait_until_quiet};
 use crate::report::{Against, Budget, Line, Measured};
 use crate::summary::number;
+use crate::watching::{DEADLINE, Events, seen, wait_for_phase, watch};
 
 /// Name of the class.
-const CLASS: &str = "bench";
-/// Seconds that one round may take to be Ready, and to be gone.
-const DEADLINE: u32 = 120;
+pub const CLASS: &str = "bench";
 /// How long a round waits for a quiet machine.
 const QUIET: Duration = Duration::from_secs(5);
 
@@ -91,15 +85,6 @@ async fn measure_in(namespace: &Namespace, rounds: u32) -> anyhow::Result<Measur
         busy,
         notes: vec![bench.describe().await?],
     })
-}
-
-/// Waits until `fraction` of a second of the bench's clock has passed. The kubelet looks at its pods once a second, and
-/// a round ends when it has looked; without this, every round would begin at about the same moment between two looks, so
-/// that a few milliseconds more would always, or never, cost a whole second.
-async fn wait_for_phase(origin: Instant, fraction: f64) {
-    let now = origin.elapsed().as_secs_f64().fract();
-    let wait = (fraction - now).rem_euclid(1.0);
-    tokio::time::sleep(Duration::from_secs_f64(wait)).await;
 }
 
 fn line(what: &str, ours: Vec<f64>, rounds: Vec<f64>, budget: Option<Budget>) -> Line {
@@ -259,7 +244,8 @@ impl<'a> Bench<'a> {
     }
 }
 
-async fn create_engine(namespace: &Namespace, name: &str) -> anyhow::Result<()> {
+/// Creates an engine of the class [`CLASS`], which goes with its brain.
+pub async fn create_engine(namespace: &Namespace, name: &str) -> anyhow::Result<()> {
     let object = json!({
         "apiVersion": "userengine.dev/v1alpha1",
         "kind": "UserEngine",
@@ -275,26 +261,6 @@ fn says_ready(engine: &UserEngine) -> bool {
     status.is_some_and(|status| status.phase == Some(Phase::Ready))
 }
 
-/// What happens to one object.
-type Events<K> = BoxStream<'static, kube::Result<WatchEvent<K>>>;
-
-/// A watch on one object, open before anything is asked of the cluster.
-async fn watch<K>(namespace: &Namespace, name: &str) -> anyhow::Result<Events<K>>
-where
-    K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>
-        + Clone
-        + Debug
-        + DeserializeOwned
-        + Send
-        + 'static,
-{
-    let parameters = WatchParams::default()
-        .fields(&format!("metadata.name={name}"))
-        .timeout(2 * DEADLINE);
-    let events = namespace.api::<K>().watch(&parameters, "0").await?;
-    Ok(events.boxed())
-}
-
 /// When a pod was first there, and when it was Ready.
 async fn follow(mut events: Events<core::Pod>, began: Instant) -> anyhow::Result<Pod> {
     let exists = seen(&mut events, |_| true, "the pod exists").await?;
@@ -303,27 +269,4 @@ async fn follow(mut events: Events<core::Pod>, began: Instant) -> anyhow::Result
         exists: milliseconds(exists - began),
         ready: milliseconds(ready - began),
     })
-}
-
-/// When the watched object first was as wanted.
-async fn seen<K>(
-    events: &mut Events<K>,
-    wanted: impl Fn(&K) -> bool,
-    what: &str,
-) -> anyhow::Result<Instant> {
-    let first = async {
-        while let Some(event) = events.try_next().await? {
-            match event {
-                WatchEvent::Added(object) | WatchEvent::Modified(object) if wanted(&object) => {
-                    return Ok(Instant::now());
-                }
-                WatchEvent::Error(error) => bail!("the watch ended: {error:?}"),
-                _ => {}
-            }
-        }
-        bail!("the watch ended")
-    };
-    tokio::time::timeout(Duration::from_secs(DEADLINE.into()), first)
-        .map(|ended| ended.with_context(|| format!("waited {DEADLINE} s until {what}"))?)
-        .await
 }

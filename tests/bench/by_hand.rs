@@ -45,6 +45,7 @@ impl ByHand {
             copied::<Secret>(namespace, &key).await?,
             copied::<Secret>(namespace, &names.api_key()).await?,
             copied::<ConfigMap>(namespace, &names.main()).await?,
+            copied::<ConfigMap>(namespace, &names.catalog()).await?,
             copied::<Service>(namespace, &names.headless()).await?,
             copied::<StatefulSet>(namespace, &names.main()).await?,
         ]))
@@ -118,11 +119,14 @@ fn as_written_by_hand(mut object: DynamicObject, kind: &str) -> anyhow::Result<V
         labels: object.metadata.labels,
         ..ObjectMeta::default()
     };
+    let brain = format!("/data/{}", config_map::BRAIN);
     let changes = match kind {
         "PersistentVolumeClaim" => json!({ "spec": { "volumeName": null } }),
         "Service" => json!({ "spec": { "clusterIPs": null } }),
-        // The operator has changed it, because the brain exists by now.
-        "ConfigMap" => json!({ "data": { config_map::BRAIN: "create" } }),
+        // The operator has changed it, because the brain exists by now. The catalog is another one.
+        "ConfigMap" if object.data.pointer(&brain).is_some() => {
+            json!({ "data": { config_map::BRAIN: "create" } })
+        }
         // An identity of its own belongs to what the operator does; neither has a token.
         "StatefulSet" => json!({ "spec": { "template": { "spec": {
             "serviceAccountName": "default",

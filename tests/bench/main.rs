@@ -1,16 +1,19 @@
 //! The comparisons of `docs/benchmarks.md`. `tests/bench.sh` builds what this needs and runs it.
 
 mod apply;
+mod away;
 mod by_hand;
 mod connectors;
 mod idle;
 mod images;
 mod machine;
 mod report;
+mod rotation;
 mod server;
 mod start;
 mod summary;
 mod text;
+mod watching;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -34,18 +37,21 @@ struct Arguments {
     /// Folder with the images and `bin/engine`.
     #[arg(long)]
     dist: PathBuf,
-    /// Folder with the examples `bare` and `echo`, built like the engine.
+    /// Folder with the examples `bare`, `echo` and `rotate`, built like the engine.
     #[arg(long)]
     examples: PathBuf,
     /// The proxy of the crate `mcp-proxy`.
     #[arg(long)]
     crate_proxy: PathBuf,
-    /// Python with FastMCP.
+    /// Python with FastMCP and `cryptography`.
     #[arg(long)]
     python: PathBuf,
     /// Calls of the part `growth`.
     #[arg(long, default_value_t = 1_000_000)]
     calls: usize,
+    /// Rows of a round of the part `rotation`; ten times as many for its memory.
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    rows: u32,
     /// An empty folder for brains, on the disk that is to be measured.
     #[arg(long)]
     scratch: PathBuf,
@@ -80,6 +86,8 @@ impl Arguments {
             PartName::Connected => connectors::connected(&programs, rounds),
             PartName::Outages => connectors::outages(&programs, rounds),
             PartName::Hangs => connectors::hangs(&programs, rounds),
+            PartName::Rotation => rotation::measure(&self.rotation(), rounds, self.rows),
+            PartName::Away => away::measure(rounds),
         }
     }
 
@@ -92,6 +100,14 @@ impl Arguments {
             engine: self.engine(),
             echo: self.examples.join("echo"),
             crate_proxy: self.crate_proxy.clone(),
+            python: self.python.clone(),
+            scratch: self.scratch.clone(),
+        }
+    }
+
+    fn rotation(&self) -> rotation::Programs {
+        rotation::Programs {
+            rotate: self.examples.join("rotate"),
             python: self.python.clone(),
             scratch: self.scratch.clone(),
         }

@@ -38,6 +38,10 @@ pub enum PartName {
     Outages,
     /// What hanging servers cost the others.
     Hangs,
+    /// Rows a second of a change of the key.
+    Rotation,
+    /// How long a change of the key keeps an engine away, on a cluster.
+    Away,
 }
 
 impl PartName {
@@ -47,7 +51,8 @@ impl PartName {
             Self::Apply => 12,
             Self::Start => 20,
             Self::Images | Self::Growth => 1,
-            Self::Idle | Self::Calls | Self::Connected | Self::Hangs => 5,
+            Self::Idle | Self::Calls | Self::Connected | Self::Hangs | Self::Rotation => 5,
+            Self::Away => 10,
             Self::Outages => 3,
         }
     }
@@ -65,6 +70,8 @@ impl fmt::Display for PartName {
             Self::Connected => "connected",
             Self::Outages => "outages",
             Self::Hangs => "hangs",
+            Self::Rotation => "rotation",
+            Self::Away => "away",
         })
     }
 }
@@ -130,6 +137,8 @@ pub struct Against {
 pub enum Budget {
     /// The median, in the line's unit.
     Median(f64),
+    /// The median, in the line's unit: at least this.
+    Least(f64),
     /// Our median divided by the other's.
     Ratio(f64),
     /// Our median: at most the other's times the first, plus the second in the line's unit.
@@ -159,6 +168,7 @@ impl Line {
     fn budget(&self) -> String {
         match self.budget {
             Some(Budget::Median(most)) => format!("≤ {most} {}", self.unit),
+            Some(Budget::Least(least)) => format!("≥ {least} {}", self.unit),
             Some(Budget::Ratio(most)) => format!("ratio ≤ {most}"),
             Some(Budget::RatioPlus(most, plus)) => format!("≤ {most} × + {plus} {}", self.unit),
             Some(Budget::AtLeast(least)) => format!("ratio ≥ {least}"),
@@ -170,6 +180,9 @@ impl Line {
         let held = match self.budget {
             Some(Budget::Median(most)) => {
                 Summary::of(&self.ours).is_some_and(|ours| ours.median <= most)
+            }
+            Some(Budget::Least(least)) => {
+                Summary::of(&self.ours).is_some_and(|ours| ours.median >= least)
             }
             Some(Budget::Ratio(most)) => self.ratio_of_medians().is_some_and(|ratio| ratio <= most),
             Some(Budget::RatioPlus(most, plus)) => {
@@ -318,6 +331,10 @@ mod tests {
 
     #[test]
     fn a_budget_may_be_the_least_or_have_room_beside_the_ratio() {
+        let rates = |ours: &[f64]| line(ours, &[1.0], Budget::Least(200.0)).verdict();
+        assert_eq!(rates(&[1.0, 200.0, 900.0]), "held");
+        assert_eq!(rates(&[199.9]), "**MISSED**");
+        assert_eq!(rates(&[]), "**MISSED**");
         assert_eq!(
             line(&[9.0], &[10.0], Budget::AtLeast(1.0)).verdict(),
             "**MISSED**"

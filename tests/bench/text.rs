@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::away;
 use crate::connectors::text as connectors;
 use crate::report::PartName;
 
@@ -25,7 +26,7 @@ A budget is judged by the median. A budget that is missed is said to be, and is 
 
 ## Where the figures come from
 
-To repeat: `make bench` for all (about 15 minutes once all is built), `tests/bench.sh PART…` for some, with `--rounds N` for
+To repeat: `make bench` for all (about 40 minutes once all is built), `tests/bench.sh PART…` for some, with `--rounds N` for
 another number of rounds. A part that was not measured keeps its former figures, with their date and commit. A measurement
 waits a few seconds for the machine to be quiet and then begins anyway; the last column says how busy it was.
 ";
@@ -42,6 +43,8 @@ pub fn title(part: PartName) -> &'static str {
         PartName::Connected => "Idle with connections",
         PartName::Outages => "Outages",
         PartName::Hangs => "Hanging servers",
+        PartName::Rotation => "Change of the key",
+        PartName::Away => "Away while the key is changed",
     }
 }
 
@@ -57,6 +60,8 @@ pub fn method(part: PartName) -> String {
         PartName::Connected => connectors::CONNECTED.to_owned(),
         PartName::Outages => connectors::OUTAGES.to_owned(),
         PartName::Hangs => connectors::HANGS.to_owned(),
+        PartName::Rotation => ROTATION.to_owned(),
+        PartName::Away => away(),
     }
 }
 
@@ -67,7 +72,7 @@ volume of a round are gone before the next begins. Both take turns at being firs
 
 - **UserEngine**: one `UserEngine` is created; all else is the operator's work. The second row stops when the pod is created,
   before anything of it runs: it shows the operator's own share, which a slow node would hide in the first. The third stops when the object's phase is `Ready`: then the operator has seen the pod and has written that the brain exists.
-- **By hand**: claim, encryption-key Secret, API-key Secret, ConfigMap, headless Service and StatefulSet are created one after
+- **By hand**: claim, encryption-key Secret, API-key Secret, ConfigMap, catalog ConfigMap, headless Service and StatefulSet are created one after
   the other, without waiting. They are copies of a running engine's objects: same image, arguments, variables, mounts, probes,
   resources, grace period and storage class. What is left out favours this side: it makes no keys, and has no NetworkPolicy,
   no ServiceAccount of its own and no second Service.
@@ -102,5 +107,46 @@ probes: on a cluster the kubelet asks each engine twice in 10 s.
 ",
         SETTLE.as_secs(),
         IDLE.as_secs()
+    )
+}
+
+const ROTATION: &str = "\
+Processes on the machine itself, on a brain of connections with plaintexts of 1,024 bytes, all sealed with one key. It is filled once; each
+side gets a fresh copy each round, which is on the disk and in the page cache before the clock starts. Both take turns at being first. On both sides SQLite
+keeps a write-ahead log, every commit is durable (`synchronous=FULL`), and the clocks start before the first row is read and stop after the last commit; making the process is not counted.
+
+- **UserEngine**: `migrate` and `verify` as the Job runs them, with its rings ([rotate.rs](../brain/examples/rotate.rs), built with the profile and flags of the
+  image). `migrate` takes the brain, opens every value of every sealed column before the first write, looks through all texts for tokens that no column declares, takes a digest of all plaintexts, and then seals row by
+  row, with reading, sealing and writing on up to two cores at once: each new token is opened again before it is stored, each update is on condition that the old token is still there, and each transaction sees that no other run has taken over. `verify` opens every value with the new key
+  alone, compares the digest, and writes the certificate. What a cluster adds is in the next part.
+- **Python**: `MultiFernet.rotate` of the library `cryptography` and `sqlite3` ([rotate.py](../brain/examples/rotate.py)): each token is read and opened, sealed anew, and written by its row's id, in
+  transactions of 1,000 rows. It runs in one thread; it checks nothing before it writes, compares nothing when it writes, and verifies nothing afterwards.
+
+The memory is the kernel's own peak (`VmHWM`) of a process that only runs `migrate` and `verify`; another one filled the brain.
+";
+
+fn away() -> String {
+    format!(
+        "\
+On a cluster of one node with the operator installed. Two engines with {} credentials each run side by side; one is rotated, the other is taken through the same
+cycle by hand. Both take turns at being first. One round of each before is not counted. At the end every credential of the first opens to its exact text.
+
+Somebody asks each engine for `/health` all the time, {} ms after the last answer, through the API server, which passes the question on to a Ready pod of the engine's Service; an
+answer within {} ms with status 200 is good. *Away* is the longest time between two good answers. The parts below it stop when a watch, open since before, shows that the pod is gone, that
+the Job's pod has succeeded, and that the pod is Ready; the code is the same for both.
+
+- **UserEngine**: `spec.encryption.rotation` gets a new id; all else is the operator's work. The engine still answers while the new key is made, so the first part begins before it is away.
+- **By hand**: the StatefulSet is scaled to 0; when its pod is gone a Job is created; when the Job's pod has succeeded, the StatefulSet is scaled to 1. Claim, Secrets, ConfigMaps, headless Service and StatefulSet are copies of the first
+  engine's, with a brain and credentials of their own. The Job's pod has an init container and a container with the engine's image, resources, security context and volume, and both run `engine --version`. What is left out favours
+  this side: no key is made or mounted, there is no NetworkPolicy, and nothing is read or written between the steps.
+
+*Our own time* is read from the programs' log lines: from the signal to the hand-over (drain), from the first line to the verdict of each container (migrate, verify), and from the start of the new
+process until it serves (open). Making the processes, and whatever the cluster does between them, is in the figures above only.
+
+The kubelet looks at its pods once a second. Both sides of a round begin at the same fraction of a second, and the rounds spread these fractions evenly.
+",
+        away::CREDENTIALS,
+        away::STEP.as_millis(),
+        away::PATIENCE.as_millis()
     )
 }

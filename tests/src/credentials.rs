@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use k8s_openapi::api::core::v1::Secret;
+use kube::ResourceExt;
 use kube::api::ListParams;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use userengine_api::key::{EncryptionKey, Kid};
 use userengine_api::layout::secret;
-use userengine_api::{labels, names::Names};
+use userengine_api::names::Names;
 use userengine_brain::clock::Clock;
 use userengine_brain::ring::{Ring, RingConfig};
 use userengine_brain::vault::{Place, Sealed, SealedColumn, Token, Vault};
@@ -131,15 +132,14 @@ fn text(number: usize) -> String {
     )
 }
 
-/// A vault for each key of an engine, by kid.
+/// A vault for each key of an engine, by kid. They are found by name: a copy of an engine has no labels of ours.
 async fn vaults(namespace: &Namespace, engine: &str) -> anyhow::Result<BTreeMap<Kid, Vault>> {
-    let selector = format!("{}={engine},{}", labels::ENGINE, labels::KID);
-    let secrets = namespace
-        .api::<Secret>()
-        .list(&ListParams::default().labels(&selector))
-        .await?;
+    let prefix = Names(engine).key("");
+    let secrets = namespace.api::<Secret>();
+    let secrets = secrets.list(&ListParams::default()).await?;
     secrets
         .iter()
+        .filter(|found| found.name_any().starts_with(&prefix))
         .map(|found| {
             let bytes = found
                 .data
