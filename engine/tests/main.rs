@@ -27,5 +27,6 @@ mod refused_config;
 mod refused_ring;
 mod relay;
 mod rotation;
+mod rotation_faults;
 mod secrets;
 mod support;

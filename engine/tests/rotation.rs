@@ -12,7 +12,8 @@ use crate::support::process::Setup;
 use crate::support::volume::Volume;
 use crate::support::{key, key_text};
 
-fn ring(numbers: &[u8]) -> TempDir {
+/// A folder with these keys.
+pub fn ring(numbers: &[u8]) -> TempDir {
     let folder = TempDir::new().unwrap();
     for number in numbers {
         let name = key(*number).kid();
@@ -22,13 +23,14 @@ fn ring(numbers: &[u8]) -> TempDir {
 }
 
 /// A brain of key 1, handed over.
-fn volume() -> Volume {
+pub fn volume() -> Volume {
     let volume = Volume::new();
     assert!(Setup::new(&volume).start().stop().status.success());
     volume
 }
 
-fn job(subcommand: &'static str, volume: &Volume, ring: &TempDir) -> Setup {
+/// A container of the rotation `first` from key 1 to key 2.
+pub fn job(subcommand: &'static str, volume: &Volume, ring: &TempDir) -> Setup {
     Setup::job(subcommand, volume, ring.path())
         .with("ROTATION_ID", "first")
         .with("ROTATION_FROM", key(1).kid().as_str())
@@ -36,7 +38,8 @@ fn job(subcommand: &'static str, volume: &Volume, ring: &TempDir) -> Setup {
         .with("ENGINE_IMAGE", "registry.example/engine:1")
 }
 
-fn refused((verdict, ended): (Verdict, crate::support::process::Ended)) -> Refused {
+/// It did not come to its end, and its exit code says why.
+pub fn refused((verdict, ended): (Verdict, crate::support::process::Ended)) -> Refused {
     let Verdict::Refused(refused) = verdict else {
         panic!("not refused: {verdict:?}")
     };

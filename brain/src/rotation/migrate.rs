@@ -40,11 +40,11 @@ pub async fn migrate(
     overseer.may_go_on()?;
     let mut changing = halted.change().await?;
     failpoint::hit("rotation.opened");
-    let epoch = work.begin(&mut changing, admission, &state, &stock).await?;
-    failpoint::hit("rotation.begun");
-    let rows = work.sweep(&mut changing, epoch).await?;
-    failpoint::hit("rotation.swept");
-    changing.finish().await?;
+    let written = work.write(&mut changing, admission, &state, &stock).await;
+    // Stopped in the middle, too, it leaves nothing in a log: whoever asks next can read how far it came.
+    let finished = changing.finish().await;
+    let (epoch, rows) = written?;
+    finished?;
     failpoint::hit("rotation.migrated");
     Ok(Migrated {
         rotation: task.order.id.clone(),
@@ -129,6 +129,21 @@ impl Work<'_> {
         } else {
             Err(RotationError::Unreadable(unnamed))
         }
+    }
+
+    /// Gives the epoch, and how many values were sealed anew.
+    async fn write(
+        &self,
+        changing: &mut Changing,
+        admission: Admission,
+        state: &State,
+        stock: &Stock,
+    ) -> Result<(u64, u64), RotationError> {
+        let epoch = self.begin(changing, admission, state, stock).await?;
+        failpoint::hit("rotation.begun");
+        let rows = self.sweep(changing, epoch).await?;
+        failpoint::hit("rotation.swept");
+        Ok((epoch, rows))
     }
 
     async fn begin(

@@ -91,8 +91,14 @@ fn storage_reason(source: &(dyn Error + 'static)) -> RefusalReason {
 }
 
 fn primary_code(error: &sqlx::Error) -> Option<u32> {
+    /// The index beside the log cannot grow. On a full volume SQLite has no other name for it.
+    const IOERR_SHMSIZE: u32 = 4874;
+    const FULL: u32 = 13;
     let code: u32 = error.as_database_error()?.code()?.parse().ok()?;
-    Some(code & 0xff)
+    Some(match code {
+        IOERR_SHMSIZE => FULL,
+        code => code & 0xff,
+    })
 }
 
 impl From<OpenError> for Refusal {

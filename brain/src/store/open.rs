@@ -41,6 +41,7 @@ pub async fn open(config: &BrainConfig, vault: &Vault, clock: &Clock) -> Result<
     let found = paths.look()?;
     if found.brain {
         examine_untouched(&paths.brain, found, expected, &PLACES).await?;
+        paths.check_writable()?;
     } else {
         may_create(config.mode, found, vault)?;
     }

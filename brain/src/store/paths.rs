@@ -5,6 +5,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Access, access};
+
 use super::OpenError;
 
 /// Where everything lies. SQLite fixes the names of its side files.
@@ -37,6 +39,16 @@ impl BrainPaths {
         }
     }
 
+    /// Fails, with a cause that has a name, where SQLite would only find that it cannot open its files.
+    pub(super) fn check_writable(&self) -> Result<(), OpenError> {
+        for path in [self.brain.as_path(), folder(&self.brain)] {
+            access(path, Access::WRITE_OK).map_err(|error| {
+                OpenError::storage("write to the volume", io::Error::from(error))
+            })?;
+        }
+        Ok(())
+    }
+
     pub(super) fn look(&self) -> Result<Found, OpenError> {
         let mut unfinished = false;
         for suffix in SIDE_FILES {
@@ -47,6 +59,14 @@ impl BrainPaths {
             unfinished,
         })
     }
+}
+
+/// Where a file of the brain lies.
+pub(super) fn folder(brain: &Path) -> &Path {
+    brain
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
 }
 
 /// The path with something appended to its last name.

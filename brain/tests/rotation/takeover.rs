@@ -4,7 +4,7 @@ use userengine_api::refusal::RefusalReason::{
     BrainCorrupt, InventoryChanged, RotationInterrupted, RotationOver, RotationReversed,
 };
 use userengine_brain::rotation::{CertificateError, verify_certificate};
-use userengine_brain::store::rotation::{Baseline, Beginning, Halted};
+use userengine_brain::store::rotation::{Baseline, Beginning, Halted, Reading};
 use userengine_brain::vault::SealedColumn;
 use userengine_rotation::request::Mode;
 use userengine_rotation::verdict::Step;
@@ -90,6 +90,42 @@ fn the_same_id_with_another_target_is_refused() {
     let other = task("first", &[1, 2, 3]);
     assert_eq!(reason(volume.migrate(&[1, 2, 3], &other)), RotationReversed);
     assert_eq!(volume.hash(), hash);
+}
+
+#[test]
+fn an_order_is_over_once_a_later_one_has_begun_whoever_gave_it() {
+    let volume = Volume::with_rows(5);
+    let opened = |id: &str, keys: &[u8], at: Option<i64>| {
+        let mut rotation = task(id, keys);
+        rotation.order.opened = at;
+        rotation
+    };
+    assert_eq!(latest(&volume), None);
+    let first = opened("first", &[1, 2], Some(100));
+    volume.migrate(&[1, 2], &first).unwrap();
+    assert_eq!(latest(&volume), Some(100));
+    // What has begun goes on, although nothing is later than itself.
+    volume.rotate(&[1, 2], &first);
+    let hash = volume.hash();
+    for at in [99, 100] {
+        let late = opened("late", &[2, 3], Some(at));
+        assert_eq!(reason(volume.migrate(&[2, 3], &late)), RotationOver);
+    }
+    assert_eq!((volume.hash(), latest(&volume)), (hash, Some(100)));
+    volume.rotate(&[2, 3], &opened("second", &[2, 3], Some(101)));
+    // Given by hand, it has no time of its own, and takes none away.
+    volume.rotate(&[3, 4], &opened("by-hand", &[3, 4], None));
+    assert_eq!(latest(&volume), Some(101));
+    let late = opened("late", &[4, 5], Some(101));
+    assert_eq!(reason(volume.migrate(&[4, 5], &late)), RotationOver);
+}
+
+/// The latest opening that the brain knows of.
+fn latest(volume: &Volume) -> Option<i64> {
+    runtime().block_on(async {
+        let mut reading = Reading::of_quiet(&volume.brain()).await.unwrap().unwrap();
+        reading.state().await.unwrap().keys.latest
+    })
 }
 
 #[test]

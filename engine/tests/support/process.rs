@@ -56,7 +56,9 @@ impl Setup {
 
     /// Everything that a container of a rotation's Job needs, but the rotation.
     pub fn job(subcommand: &'static str, volume: &Volume, ring: &Path) -> Self {
-        Self::of(subcommand)
+        let mut setup = Self::of(subcommand);
+        setup.enter = volume.room().map(Room::enter).unwrap_or_default();
+        setup
             .with("SQLITE_DB_PATH", volume.brain())
             .with("KEYRING_DIR", ring)
     }
@@ -142,9 +144,22 @@ impl Setup {
         engine
     }
 
+    /// Starts a container of a Job.
+    pub fn start_job(&self) -> Engine {
+        let mut job = self.spawn();
+        let line = job.wait_for("working");
+        job.internal = line["internal"].as_str().and_then(|text| text.parse().ok());
+        job
+    }
+
     /// Runs a container of a Job to its end; gives its verdict, which it says in two places.
     pub fn verdict(&self) -> (Verdict, Ended) {
-        let ended = self.spawn().wait();
+        self.verdict_of(self.spawn())
+    }
+
+    /// The same of one that runs.
+    pub fn verdict_of(&self, job: Engine) -> (Verdict, Ended) {
+        let ended = job.wait();
         let left = fs::read_to_string(self.outside.path().join("termination-log")).unwrap();
         let verdict = serde_json::from_str(&left).unwrap();
         assert!(left.len() <= 4096, "{left}");

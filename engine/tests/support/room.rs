@@ -61,6 +61,15 @@ impl Room {
         words.map(str::to_owned).into()
     }
 
+    /// Whether it can be written to, for everybody inside.
+    pub fn remount(&self, options: &str) {
+        let enter = self.enter();
+        let mut mount = Command::new(&enter[0]);
+        mount.args(&enter[1..]).args(["mount", "-o"]);
+        mount.arg(format!("remount,{options}")).arg(&self.folder);
+        assert!(mount.status().unwrap().success());
+    }
+
     /// The folder, seen from outside.
     pub fn seen(&self) -> PathBuf {
         let root = PathBuf::from(format!("/proc/{}/root", self.holder.id()));

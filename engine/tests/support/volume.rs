@@ -30,6 +30,15 @@ impl Volume {
         }
     }
 
+    /// The same brain alone on a volume of eight megabytes.
+    pub fn moved_to_a_small_one(self) -> Self {
+        let small = Self::small();
+        for name in self.names() {
+            fs::copy(self.file(&name), small.seen().join(name)).unwrap();
+        }
+        small
+    }
+
     /// One of eight megabytes. Only engines see what is on it; the rest is for [`Volume::read_brain`] and [`Volume::room`].
     pub fn small() -> Self {
         let mut volume = Self::new();
@@ -78,8 +87,19 @@ impl Volume {
         copy
     }
 
+    /// The folder as its engines see it.
+    fn seen(&self) -> PathBuf {
+        let room = self.room.as_ref().map(Room::seen);
+        room.unwrap_or_else(|| self.path().to_owned())
+    }
+
+    /// How long the write-ahead log is.
+    pub fn log_bytes(&self) -> u64 {
+        fs::metadata(self.seen().join("brain.sqlite-wal")).map_or(0, |log| log.len())
+    }
+
     pub fn content(&self) -> Content {
-        let entries = fs::read_dir(self.path()).unwrap().map(Result::unwrap);
+        let entries = fs::read_dir(self.seen()).unwrap().map(Result::unwrap);
         entries
             .map(|entry| {
                 let hash = sha256(fs::read(entry.path()).unwrap());

@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Access, access, statvfs};
+use rustix::fs::statvfs;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use super::{Changing, Reading};
 use crate::store::examine::{Expected, check_structure, examine};
 use crate::store::lock::BrainLock;
 use crate::store::open::examine_untouched;
-use crate::store::paths::{BrainPaths, Found};
+use crate::store::paths::{BrainPaths, Found, folder};
 use crate::store::private_copy::PLACES;
 use crate::store::{BrainConfig, OpenError, connect, schema};
 use crate::vault::Vault;
@@ -35,7 +35,7 @@ impl Halted {
         if !paths.look()?.brain {
             return Err(OpenError::Missing("was the volume emptied or swapped?"));
         }
-        check_writable(&paths.brain)?;
+        paths.check_writable()?;
         let lock = match BrainLock::take_existing(&paths.lock)? {
             Some(lock) => lock,
             None => BrainLock::take(&paths.lock)?,
@@ -155,20 +155,4 @@ async fn recover(paths: &BrainPaths, expected: Expected<'_>) -> Result<(), OpenE
 async fn close(connection: SqliteConnection) -> Result<(), OpenError> {
     let closed = connection.close().await;
     closed.map_err(|error| OpenError::sqlite("close the brain", error))
-}
-
-fn check_writable(brain: &Path) -> Result<(), OpenError> {
-    for path in [brain, folder(brain)] {
-        access(path, Access::WRITE_OK).map_err(|error| {
-            OpenError::storage("write to the volume", std::io::Error::from(error))
-        })?;
-    }
-    Ok(())
-}
-
-fn folder(brain: &Path) -> &Path {
-    brain
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."))
 }
