@@ -3,7 +3,8 @@
 #
 #   tests/faults.sh [CAMPAIGN...]     without a campaign: all. --list names them; --share N makes a Nth of the runs
 #
-# Writes docs/faults.md. A run that fails keeps its output; the script goes on, says where it is, and fails at the end.
+# Writes docs/faults.md; `rotation` writes its own tables into docs/rotation.md, with another seed each time unless
+# ROTATION_SEED is set. A run that fails keeps its output; the script goes on, says where it is, and fails at the end.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -18,7 +19,7 @@ upstream | faulty:: | 5 | 23 faults at each of 7 operations of a server and its 
 breaker | calls::breaking:: | 50 | a breaker opens, probes once and closes; one server opens no breaker of another
 crowds | calls::crowds:: | 20 | limits of calls at once; servers that hang beside servers that answer
 children | mcp::child:: | 20 | children that end, hang, flood or ignore every signal
-rotation | brain kills:: | 200 | a key is changed under 15 runs of up to 3 SIGKILLs at a random moment, 30 failing writes or syncs (EIO, ENOSPC), and a SIGKILL at each of 13 named steps; every value opens to what it was and a rerun finishes
+rotation | brain campaign:: | 1 | 10,000 faults while a key is changed: SIGKILL at named steps, rows, system calls and random moments, writes and syncs and removals that fail (EIO, ENOSPC), up to three before the run that finishes; every value opens to what it was (docs/rotation.md)
 requests | tests/schemathesis.sh 300 | 20 | 300 requests to each operation, made from its description: allowed and forbidden ones, with another seed each time
 '
 trim() { sed 's/^ *//; s/ *$//'; }
@@ -36,24 +37,40 @@ done
 [ "${#names[@]}" -gt 0 ] || mapfile -t names < <(grep . <<<"$campaigns" | cut -d'|' -f1 | trim)
 
 step() { printf '\033[1m==> [%5ds] %s\033[0m\n' "$SECONDS" "$*" >&2; }
-tests/peers.sh servers python
-step "building the tests (about 8 minutes the first time on 2 cores)"
-binary=$(cargo test --locked -p userengine-engine --test main --no-run --message-format=json 2>/dev/null |
-  sed -n 's/.*"executable":"\([^"]*\/main-[0-9a-f]*\)".*/\1/p' | tail -1)
-[ -x "$binary" ] || { echo "the tests do not build: cargo test -p userengine-engine --test main --no-run" >&2; exit 1; }
-of_brain=$(cargo test --locked -p userengine-brain --all-features --test rotation --no-run --message-format=json 2>/dev/null |
-  sed -n 's/.*"executable":"\([^"]*\/rotation-[0-9a-f]*\)".*/\1/p' | tail -1)
-[ -x "$of_brain" ] || { echo "the tests do not build: cargo test -p userengine-brain --all-features --test rotation --no-run" >&2; exit 1; }
-cargo build --locked --quiet -p userengine-engine --example echo
+built() { # name of the test binary, and what cargo test is told
+  local name=$1 found; shift
+  found=$(cargo test --locked "$@" --test "$name" --no-run --message-format=json 2>/dev/null |
+    sed -n "s/.*\"executable\":\"\([^\"]*\/$name-[0-9a-f]*\)\".*/\1/p" | tail -1)
+  [ -x "$found" ] || { echo "the tests do not build: cargo test $* --test $name --no-run" >&2; return 1; }
+  echo "$found"
+}
+if [ "${names[*]}" != rotation ]; then
+  tests/peers.sh servers python
+  step "building the tests (about 8 minutes the first time on 2 cores)"
+  binary=$(built main -p userengine-engine)
+  cargo build --locked --quiet -p userengine-engine --example echo
+fi
+if [[ " ${names[*]} " == *" rotation "* ]]; then
+  step "building the tests of the rotation, optimized (about 4 minutes the first time on 2 cores)"
+  of_brain=$(built rotation -p userengine-brain --all-features --profile faults)
+fi
 
+rotation() { # tests
+  # A file system in memory: a process that dies loses nothing that it wrote, on a disk or not.
+  [ ! -w /dev/shm ] || export TMPDIR=/dev/shm
+  export ROTATION_FAULTS=$((10000 / share)) ROTATION_SEED=${ROTATION_SEED:-$SRANDOM} ROTATION_TABLE=$kept/rotation.md
+  cd brain && "$of_brain" "$1" --nocapture
+}
 run_once() { # tests run
   case $1 in
     tests/*) $1 "$2" ;;
-    brain\ *) cd brain && ROTATION_RUNS=15 ROTATION_SEED=$2 "$of_brain" "${1#brain }" ;;
+    brain\ *) rotation "${1#brain }" ;;
     *) cd engine && "$binary" "$1" ;;
   esac
 }
 kept=$(mktemp -d "${TMPDIR:-/tmp}/userengine-faults.XXXXXX")
+commit=$(git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+[ -z "$(git status --porcelain -- . ':!docs' 2>/dev/null)" ] || commit+=" with changes"
 
 rows=() bad=0
 for name in "${names[@]}"; do
@@ -75,8 +92,15 @@ for name in "${names[@]}"; do
   rows+=("| \`$name\` | $(column "$name" 4) | $passed | $runs | $failed | $(((SECONDS - began + 59) / 60)) min |")
 done
 
-commit=$(git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
-[ -z "$(git status --porcelain -- . ':!docs' 2>/dev/null)" ] || commit+=" with changes"
+if [ -s "$kept/rotation.md" ] && [ "$share" = 1 ]; then
+  echo "$(date -u +%F), commit $commit, $(nproc) cores: $(cat "$kept/rotation.md")" >"$kept/table.md"
+  awk -v table="$kept/table.md" '
+    /^<!-- end -->$/ { inside = 0 }
+    !inside { print }
+    /^<!-- faults -->$/ { inside = 1; while ((getline line < table) > 0) print line }' docs/rotation.md >"$kept/page.md"
+  cp "$kept/page.md" docs/rotation.md
+  step "written: docs/rotation.md"
+fi
 {
   cat <<TEXT
 # Fault campaigns

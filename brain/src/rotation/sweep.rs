@@ -127,6 +127,7 @@ fn reseal(vault: &Vault, column: SealedColumn, raw: RawRow, to: &Kid) -> Result<
     let old = check::sealed(&raw.kid, raw.token)?;
     let place = Place::new(column, raw.row);
     let new = vault.reseal(&old, &place, to)?.token;
+    failpoint::hit("rotation.resealed");
     Ok(Swap {
         cursor: raw.cursor,
         old,

@@ -7,6 +7,8 @@
     reason = "in a test a panic is the verdict; clippy's own exemption stops at functions without #[test]"
 )]
 
+#[cfg(feature = "failpoints")]
+mod campaign;
 mod inspecting;
 #[cfg(feature = "failpoints")]
 mod kills;

@@ -3,6 +3,7 @@
 use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
 use userengine_api::key::Kid;
 
+use crate::failpoint::page_rows;
 use crate::store::StoreError;
 use crate::store::lock::BrainLock;
 use crate::store::private_copy::PrivateCopy;
@@ -87,7 +88,8 @@ impl Reading {
             "SELECT CAST(group_concat(packed, '') AS BLOB) FROM (
                  SELECT concat(octet_length({cursor}), ' ', octet_length({key}), ' ', octet_length(kid), ' ',
                                octet_length({token}), ' ', {cursor}, {key}, kid, {token}) AS packed
-                 FROM {table} WHERE {token} IS NOT NULL AND {cursor} {beyond} {off} ORDER BY {cursor} LIMIT {PAGE})"
+                 FROM {table} WHERE {token} IS NOT NULL AND {cursor} {beyond} {off} ORDER BY {cursor} LIMIT {})",
+            Self::page_size()
         )));
         let query = query.bind(after);
         let query = match which {
@@ -103,7 +105,7 @@ impl Reading {
 
     /// Most rows in a page.
     pub fn page_size() -> usize {
-        PAGE as usize
+        page_rows(PAGE) as usize
     }
 
     /// Counts the values of a column in another way than [`Reading::page`] finds them.

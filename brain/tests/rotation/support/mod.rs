@@ -2,6 +2,7 @@
 
 mod child;
 mod sql;
+mod strace;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -26,8 +27,10 @@ use userengine_rotation::gate::Order;
 use userengine_rotation::request::Mode;
 use userengine_rotation::verdict::{Certificate, Migrated, Progress, Step, Verdict};
 
-pub use child::{End, Fault, Job, run_as_child};
+use child::wait_for_forks;
+pub use child::{End, Fault, Job, Run, Work, run_as_child};
 pub use sql::Hand;
+pub use strace::{CALLS, Harm, Strace, has_strace, most_by_one_thread};
 
 /// The key of this number.
 pub fn key(number: u8) -> EncryptionKey {
@@ -106,7 +109,9 @@ impl Volume {
         &self.folder
     }
 
+    /// For whoever opens the brain now: another test may be starting a process.
     pub fn config(&self) -> BrainConfig {
+        wait_for_forks();
         BrainConfig {
             path: self.brain(),
             mode: BrainMode::Create,
@@ -165,6 +170,19 @@ impl Volume {
         let page = bytes.len() / 2 / 4096 * 4096;
         bytes[page..page + 4096].fill(0xa5);
         fs::write(self.brain(), bytes).unwrap();
+    }
+
+    /// An engine runs, and renews the credential of this connection.
+    pub fn engine_renews(&self, keys: &[u8], connection: usize, value: &SecretString) {
+        self.engine_runs(keys);
+        let write_kid = self.hand().text("SELECT write_kid FROM key_state");
+        let kid = write_kid.parse().unwrap();
+        let sealed = self.vault(keys).seal(&kid, &place(connection), value);
+        self.hand().run(&format!(
+            "UPDATE connections SET credentials = '{}', kid = '{kid}', generation = generation + 1 WHERE ref_id = '{}'",
+            sealed.unwrap().token.as_str(),
+            place(connection).into_row()
+        ));
     }
 
     /// A token under a key that is not in the ring.
