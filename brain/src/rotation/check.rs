@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::task::spawn_blocking;
+use userengine_api::key::Kid;
 use userengine_rotation::request::RowName;
 use userengine_rotation::verdict::Step;
 
 use super::inventory::Inventory;
 use super::{Overseer, RotationError};
-use crate::store::StoreError;
-use crate::store::rotation::{RawRow, Reading, Which};
+use crate::store::rotation::{Page, RawRow, Reading, Which};
+use crate::store::{OpenError, StoreError};
 use crate::vault::{Authenticator, Place, Sealed, SealedColumn, Token, UnsealError, Vault};
 
 /// What was found.
@@ -42,13 +43,25 @@ impl Stock {
     }
 }
 
+/// How stock is taken.
+#[derive(Debug, Clone, Copy)]
+pub struct Stocktaking<'a> {
+    /// What opens.
+    pub vault: &'a Arc<Vault>,
+    /// What makes the tags.
+    pub authenticator: &'a Authenticator,
+    /// Who looks on.
+    pub overseer: &'a Overseer,
+    /// What it is part of.
+    pub step: Step,
+    /// A value whose key is not in the ring ends it. Otherwise such a value is one that did not open.
+    pub every_key_held: bool,
+}
+
 /// Opens every value of the columns with the key that its kid names, in one snapshot.
 pub async fn take_stock(
     reading: &mut Reading,
-    vault: &Arc<Vault>,
-    authenticator: &Authenticator,
-    overseer: &Overseer,
-    step: Step,
+    taking: Stocktaking<'_>,
 ) -> Result<Stock, RotationError> {
     let mut expected = BTreeMap::new();
     for column in SealedColumn::ALL {
@@ -56,12 +69,14 @@ pub async fn take_stock(
     }
     let total = expected.values().sum();
     let mut taker = Taker {
-        vault: vault.clone(),
-        authenticator: authenticator.clone(),
+        vault: taking.vault.clone(),
+        authenticator: taking.authenticator.clone(),
+        every_key_held: taking.every_key_held,
         inventory: Inventory::default(),
         stock: Stock::default(),
         seen: 0,
     };
+    let (overseer, step) = (taking.overseer, taking.step);
     overseer.at(step, 0, total);
     for column in SealedColumn::ALL {
         let before = taker.seen;
@@ -88,22 +103,18 @@ async fn walk(
     at: impl Fn(u64) -> Result<(), RotationError>,
 ) -> Result<Taker, RotationError> {
     let mut page = reading.page(column, None, Which::All).await?;
-    while let Some(last) = page.last() {
+    while let Some(current) = page {
         at(taker.seen)?;
-        let (last, full) = (last.cursor.clone(), page.len() == Reading::page_size());
-        let opening = spawn_blocking(move || {
-            taker.take(column, page);
-            taker
-        });
+        let last = current.next().map(str::to_owned);
+        let opening = spawn_blocking(move || taker.take(column, &current).map(|()| taker));
         let next = async {
-            if full {
-                reading.page(column, Some(&last), Which::All).await
-            } else {
-                Ok(Vec::new())
+            match &last {
+                Some(last) => reading.page(column, Some(last), Which::All).await,
+                None => Ok(None),
             }
         };
         let (opened, next) = tokio::join!(opening, next);
-        taker = opened.map_err(|_| RotationError::Lost)?;
+        taker = opened.map_err(|_| RotationError::Lost)??;
         page = next?;
     }
     at(taker.seen)?;
@@ -113,24 +124,31 @@ async fn walk(
 struct Taker {
     vault: Arc<Vault>,
     authenticator: Authenticator,
+    every_key_held: bool,
     inventory: Inventory,
     stock: Stock,
+    /// Rows, with a value or without.
     seen: u64,
 }
 
 impl Taker {
-    fn take(&mut self, column: SealedColumn, page: Vec<RawRow>) {
-        for raw in page {
+    fn take(&mut self, column: SealedColumn, page: &Page) -> Result<(), OpenError> {
+        let mut tagger = self.vault.tagger(&self.authenticator);
+        for raw in page.rows() {
             self.seen += 1;
+            let Some(token) = raw.token else {
+                continue;
+            };
             let place = Place::new(column, raw.row);
-            let tag = sealed(&raw.kid, raw.token)
-                .and_then(|sealed| self.vault.tag(&sealed, &place, &self.authenticator));
-            match tag {
+            match kid(raw).and_then(|kid| tagger.tag(&kid, token, &place)) {
                 Ok(tag) => {
                     *self.stock.rows.entry(column).or_default() += 1;
                     if column != SealedColumn::KeyCanary {
                         self.inventory.add(&tag);
                     }
+                }
+                Err(UnsealError::KeyNotHeld(kid)) if self.every_key_held => {
+                    return Err(OpenError::KeyNotHeld(kid));
                 }
                 Err(why) => self.stock.unreadable.push(Unreadable {
                     name: RowName::new(column.table(), place.into_row()),
@@ -139,14 +157,21 @@ impl Taker {
                 }),
             }
         }
+        Ok(())
     }
 }
 
+fn kid(raw: RawRow<'_>) -> Result<Kid, UnsealError> {
+    let text = std::str::from_utf8(raw.kid).map_err(|_| UnsealError::NotAToken)?;
+    text.parse().map_err(|_| UnsealError::NotAToken)
+}
+
 /// Token and kid, if they are what they should be.
-pub(super) fn sealed(kid: &str, token: Vec<u8>) -> Result<Sealed, UnsealError> {
-    let token = String::from_utf8(token).map_err(|_| UnsealError::NotAToken)?;
+pub(super) fn sealed(raw: RawRow<'_>) -> Result<Sealed, UnsealError> {
+    let token = raw.token.and_then(|token| std::str::from_utf8(token).ok());
+    let token = token.ok_or(UnsealError::NotAToken)?;
     Ok(Sealed {
-        kid: kid.parse().map_err(|_| UnsealError::NotAToken)?,
-        token: Token::try_from(token)?,
+        kid: kid(raw)?,
+        token: Token::try_from(token.to_owned())?,
     })
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use userengine_rotation::verdict::Step;
 
-use super::check::{Stock, take_stock};
+use super::check::{Stock, Stocktaking, take_stock};
 use super::{Overseer, RotationError};
 use crate::store::rotation::{Reading, State, Stray};
 use crate::store::{BrainConfig, KeyCounts, OpenError};
@@ -39,7 +39,14 @@ pub async fn inspect(config: &BrainConfig, vault: &Arc<Vault>) -> Result<Finding
         .and_then(|kid| vault.authenticator(&kid, Purpose::Inventory))
         .ok_or_else(|| OpenError::KeyNotHeld(state.keys.write_kid.clone()))?;
     let nobody = Overseer::new(None);
-    let stock = take_stock(&mut reading, vault, &authenticator, &nobody, Step::Checking).await?;
+    let taking = Stocktaking {
+        vault,
+        authenticator: &authenticator,
+        overseer: &nobody,
+        step: Step::Checking,
+        every_key_held: false,
+    };
+    let stock = take_stock(&mut reading, taking).await?;
     Ok(Findings {
         stray: reading.stray(vault).await?,
         quarantined: reading.quarantined().await?,

@@ -6,12 +6,12 @@ use userengine_rotation::gate::{Admission, admit};
 use userengine_rotation::request::Mode;
 use userengine_rotation::verdict::{Migrated, Step};
 
-use super::check::{Stock, Unreadable, take_stock};
+use super::check::{Stock, Stocktaking, Unreadable, take_stock};
 use super::sweep::Sweep;
 use super::{Overseer, RotationError, Task};
 use crate::clock::Clock;
 use crate::failpoint;
-use crate::store::rotation::{Baseline, Beginning, Changing, Halted, State};
+use crate::store::rotation::{Baseline, Beginning, Changing, Halted, State, Stray};
 use crate::store::{BrainConfig, OpenError};
 use crate::vault::{Purpose, SealedColumn, Vault};
 
@@ -33,26 +33,10 @@ pub async fn migrate(
         task,
         overseer,
     };
-    let Some((admission, state, stock)) = work.check().await? else {
-        return work.nothing_to_do().await;
-    };
-    failpoint::hit("rotation.checked");
-    overseer.may_go_on()?;
-    let mut changing = halted.change().await?;
-    failpoint::hit("rotation.opened");
-    let written = work.write(&mut changing, admission, &state, &stock).await;
-    // Stopped in the middle, too, it leaves nothing in a log: whoever asks next can read how far it came.
-    let finished = changing.finish().await;
-    let (epoch, rows) = written?;
-    finished?;
-    failpoint::hit("rotation.migrated");
-    Ok(Migrated {
-        rotation: task.order.id.clone(),
-        write_kid: task.order.to.clone(),
-        epoch,
-        rows,
-        recovered: halted.recovered(),
-    })
+    // The structure is looked at beside the values; what fails in a damaged brain fails for that reason.
+    let (whole, migrated) = tokio::join!(halted.check_whole(), work.run());
+    whole?;
+    migrated
 }
 
 struct Work<'a> {
@@ -64,6 +48,29 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
+    async fn run(&self) -> Result<Migrated, RotationError> {
+        let Some((admission, state, stock)) = self.check().await? else {
+            return self.nothing_to_do().await;
+        };
+        failpoint::hit("rotation.checked");
+        self.overseer.may_go_on()?;
+        let mut changing = self.halted.change().await?;
+        failpoint::hit("rotation.opened");
+        let written = self.write(&mut changing, admission, &state, &stock).await;
+        // Stopped in the middle, too, it leaves nothing in a log: whoever asks next can read how far it came.
+        let finished = changing.finish().await;
+        let (epoch, rows) = written?;
+        finished?;
+        failpoint::hit("rotation.migrated");
+        Ok(Migrated {
+            rotation: self.task.order.id.clone(),
+            write_kid: self.task.order.to.clone(),
+            epoch,
+            rows,
+            recovered: self.halted.recovered(),
+        })
+    }
+
     /// Everything that may refuse. `None` if the rotation has its certificate already.
     async fn check(&self) -> Result<Option<(Admission, State, Stock)>, RotationError> {
         let mut reading = self.halted.look().await?;
@@ -80,22 +87,28 @@ impl Work<'_> {
             .vault
             .authenticator(to, Purpose::Inventory)
             .ok_or_else(|| OpenError::KeyNotHeld(to.clone()))?;
-        let step = Step::Checking;
-        let mut stock = take_stock(
-            &mut reading,
-            self.vault,
-            &authenticator,
-            self.overseer,
-            step,
-        )
-        .await?;
+        let taking = Stocktaking {
+            vault: self.vault,
+            authenticator: &authenticator,
+            overseer: self.overseer,
+            step: Step::Checking,
+            every_key_held: true,
+        };
+        let (mut stock, stray) = tokio::try_join!(take_stock(&mut reading, taking), self.stray())?;
         self.check_unreadable(&mut stock)?;
-        if let Some(stray) = reading.stray(self.vault).await? {
+        if let Some(stray) = stray {
             return Err(RotationError::Unregistered(stray));
         }
         check_unchanged(admission, &state, &stock)?;
         reading.close().await?;
         Ok(Some((admission, state, stock)))
+    }
+
+    async fn stray(&self) -> Result<Option<Stray>, RotationError> {
+        let mut reading = self.halted.look().await?;
+        let stray = reading.stray(self.vault).await?;
+        reading.close().await?;
+        Ok(stray)
     }
 
     /// What SQLite may need for a while: a log of some batches, or of everything if every connection is marked.

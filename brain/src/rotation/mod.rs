@@ -16,7 +16,7 @@ mod task;
 mod verify;
 
 pub use certificate::{CertificateError, seal_certificate, verify_certificate};
-pub use check::{Stock, Unreadable, take_stock};
+pub use check::{Stock, Stocktaking, Unreadable, take_stock};
 pub use error::RotationError;
 pub use inspect::{Findings, inspect};
 pub use migrate::migrate;

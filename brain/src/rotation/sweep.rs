@@ -8,7 +8,7 @@ use userengine_rotation::verdict::Step;
 
 use super::{Overseer, RotationError, check};
 use crate::failpoint;
-use crate::store::rotation::{Changing, Halted, RawRow, Reading, Swap, Which};
+use crate::store::rotation::{Changing, Halted, Page, RawRow, Swap, Which};
 use crate::vault::{Place, ResealError, SealedColumn, Vault};
 
 /// Seals every value that is not under the key yet, again and again until none is left.
@@ -62,14 +62,13 @@ impl Sweep<'_> {
         let which = Which::NotUnder(self.to);
         let mut page = reading.page(column, None, which).await?;
         let mut swaps = Vec::new();
-        while !(page.is_empty() && swaps.is_empty()) {
+        while page.is_some() || !swaps.is_empty() {
             self.overseer.may_go_on()?;
-            let full = page.len() == Reading::page_size();
-            let last = page.last().filter(|_| full).map(|raw| raw.cursor.clone());
+            let last = page.as_ref().and_then(Page::next).map(str::to_owned);
             let next = async {
                 match &last {
                     Some(last) => reading.page(column, Some(last), which).await,
-                    None => Ok(Vec::new()),
+                    None => Ok(None),
                 }
             };
             let (sealed, written, next) = tokio::join!(
@@ -89,14 +88,14 @@ impl Sweep<'_> {
     async fn seal(
         &self,
         column: SealedColumn,
-        page: Vec<RawRow>,
+        page: Option<Page>,
     ) -> Result<Vec<Swap>, RotationError> {
-        if page.is_empty() {
+        let Some(page) = page else {
             return Ok(Vec::new());
-        }
+        };
         let (vault, to) = (self.vault.clone(), self.to.clone());
         let sealed = spawn_blocking(move || {
-            page.into_iter()
+            page.rows()
                 .map(|raw| reseal(&vault, column, raw, &to))
                 .collect::<Result<_, _>>()
         });
@@ -123,13 +122,18 @@ impl Sweep<'_> {
     }
 }
 
-fn reseal(vault: &Vault, column: SealedColumn, raw: RawRow, to: &Kid) -> Result<Swap, ResealError> {
-    let old = check::sealed(&raw.kid, raw.token)?;
+fn reseal(
+    vault: &Vault,
+    column: SealedColumn,
+    raw: RawRow<'_>,
+    to: &Kid,
+) -> Result<Swap, ResealError> {
+    let old = check::sealed(raw)?;
     let place = Place::new(column, raw.row);
     let new = vault.reseal(&old, &place, to)?.token;
     failpoint::hit("rotation.resealed");
     Ok(Swap {
-        cursor: raw.cursor,
+        cursor: raw.cursor.to_owned(),
         old,
         new,
     })

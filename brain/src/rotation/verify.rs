@@ -7,7 +7,7 @@ use userengine_rotation::gate::{Admission, Objection, admit};
 use userengine_rotation::verdict::{Certificate, Step, Verdict, Verified};
 
 use super::certificate::{VERSION, seal_certificate};
-use super::check::{Stock, take_stock};
+use super::check::{Stock, Stocktaking, take_stock};
 use super::{Overseer, RotationError, Task};
 use crate::clock::Clock;
 use crate::failpoint;
@@ -29,20 +29,26 @@ pub async fn verify(
         check_only_key(vault, &task.order.to)?;
     }
     let halted = Halted::enter(config, vault).await?;
-    let mut reading = halted.look().await?;
-    let state = reading.state().await?;
-    check_only_key(vault, &state.keys.write_kid)?;
-    let work = Work {
-        halted: &halted,
-        vault,
-        clock,
-        overseer,
-        state: &state,
+    let verdict = async {
+        let mut reading = halted.look().await?;
+        let state = reading.state().await?;
+        check_only_key(vault, &state.keys.write_kid)?;
+        let work = Work {
+            halted: &halted,
+            vault,
+            clock,
+            overseer,
+            state: &state,
+        };
+        match task {
+            Some(task) => work.of_rotation(reading, task).await,
+            None => work.by_itself(reading).await,
+        }
     };
-    match task {
-        Some(task) => work.of_rotation(reading, task).await,
-        None => work.by_itself(reading).await,
-    }
+    // The structure is looked at beside the values; what fails in a damaged brain fails for that reason.
+    let (whole, verdict) = tokio::join!(halted.check_whole(), verdict);
+    whole?;
+    verdict
 }
 
 fn check_only_key(vault: &Vault, expected: &Kid) -> Result<(), RotationError> {
@@ -120,8 +126,14 @@ impl Work<'_> {
             .vault
             .authenticator(kid, Purpose::Inventory)
             .ok_or_else(|| OpenError::KeyNotHeld(kid.clone()))?;
-        let step = Step::Verifying;
-        let stock = take_stock(reading, self.vault, &authenticator, self.overseer, step).await?;
+        let taking = Stocktaking {
+            vault: self.vault,
+            authenticator: &authenticator,
+            overseer: self.overseer,
+            step: Step::Verifying,
+            every_key_held: true,
+        };
+        let stock = take_stock(reading, taking).await?;
         if stock.unreadable.is_empty() {
             Ok(stock)
         } else {

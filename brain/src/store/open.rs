@@ -35,6 +35,7 @@ pub async fn open(config: &BrainConfig, vault: &Vault, clock: &Clock) -> Result<
     let expected = Expected {
         database_id: config.database_id.as_ref(),
         vault,
+        rows: true,
     };
 
     let lock = BrainLock::take_existing(&paths.lock)?;
@@ -215,10 +216,12 @@ mod tests {
         let as_mine = Expected {
             database_id: Some(&mine),
             vault: &vault,
+            rows: true,
         };
         let as_other = Expected {
             database_id: Some(&other),
             vault: &vault,
+            rows: true,
         };
         for places in [&PLACES[..], &["/nowhere"]] {
             assert!(

@@ -78,22 +78,21 @@ pub(super) fn read(plaintext: &[u8], place: &Place) -> Result<SecretString, Unse
     let envelope: Read<'_> =
         serde_json::from_slice(plaintext).map_err(|_| UnsealError::NotAnEnvelope)?;
     let value = SecretString::from(envelope.v);
-    let expected = place.to_string();
-    if envelope.r#for == expected {
-        Ok(value)
-    } else {
-        Err(UnsealError::WrongPlace { expected })
-    }
+    right_place(&envelope.r#for, place).map(|()| value)
 }
 
 /// The same checks as [`read`], for those who do not want the value.
 pub(super) fn check(plaintext: &[u8], place: &Place) -> Result<(), UnsealError> {
     let envelope: Framed<'_> =
         serde_json::from_slice(plaintext).map_err(|_| UnsealError::NotAnEnvelope)?;
-    let expected = place.to_string();
-    if envelope.r#for == expected {
+    right_place(&envelope.r#for, place)
+}
+
+fn right_place(found: &str, place: &Place) -> Result<(), UnsealError> {
+    if place.is(found) {
         Ok(())
     } else {
+        let expected = place.to_string();
         Err(UnsealError::WrongPlace { expected })
     }
 }

@@ -4,6 +4,7 @@
 //! beside it. Fernet binds nothing but the bytes, so the plaintext inside names its own place,
 //! `{"for": "<table>.<column>/<row id>", "v": …}`: a token copied to another row does not open there.
 
+mod cipher;
 mod derived;
 mod envelope;
 mod error;
@@ -14,18 +15,18 @@ mod token;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use fernet::Fernet;
 use secrecy::SecretString;
 use userengine_api::key::{EncryptionKey, Kid};
-use zeroize::Zeroizing;
 
 pub use derived::{Authenticator, Purpose, Tag};
 pub use error::{ResealError, SealError, UnsealError};
 pub use place::{Place, SealedColumn};
+pub use reseal::Tagger;
 pub use token::Token;
 
 use crate::clock::Clock;
 use crate::ring::Ring;
+use cipher::{Cipher, Opened, Shut};
 
 /// A value as the brain keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +45,7 @@ pub struct Vault {
 
 /// One key of the ring.
 struct Held {
-    cipher: Fernet,
+    cipher: Cipher,
     key: EncryptionKey,
 }
 
@@ -86,31 +87,35 @@ impl Vault {
         place: &Place,
         value: &SecretString,
     ) -> Result<Sealed, SealError> {
-        let cipher = self.sealing(kid)?;
         let plaintext = envelope::write(place, value)?;
-        let token = Token::try_from(cipher.encrypt_at_time(&plaintext, self.now()))
-            .map_err(|_| SealError::Cipher)?;
         Ok(Sealed {
             kid: kid.clone(),
-            token,
+            token: self.sealing(kid)?.seal(&plaintext, self.now())?,
         })
     }
 
     /// Opens a value, with the key that its kid names and no other, at the place where it lies.
     pub fn open(&self, sealed: &Sealed, place: &Place) -> Result<SecretString, UnsealError> {
-        envelope::read(&self.decrypt(sealed)?, place)
+        let mut opened = Opened::default();
+        let plaintext = self.decrypt(&sealed.kid, sealed.token.as_bytes(), &mut opened)?;
+        envelope::read(plaintext, place)
     }
 
-    fn decrypt(&self, sealed: &Sealed) -> Result<Zeroizing<Vec<u8>>, UnsealError> {
-        let held = self
-            .keys
-            .get(&sealed.kid)
-            .ok_or_else(|| UnsealError::KeyNotHeld(sealed.kid.clone()))?;
-        held.decrypt(sealed.token.as_str())
-            .ok_or_else(|| UnsealError::WrongKey(sealed.kid.clone()))
+    fn decrypt<'a>(
+        &self,
+        kid: &Kid,
+        token: &[u8],
+        opened: &'a mut Opened,
+    ) -> Result<&'a [u8], UnsealError> {
+        let held = self.keys.get(kid);
+        let held = held.ok_or_else(|| UnsealError::KeyNotHeld(kid.clone()))?;
+        held.cipher.open(token, opened).map_err(|shut| match shut {
+            Shut::NotAToken => UnsealError::NotAToken,
+            Shut::WrongKey => UnsealError::WrongKey(kid.clone()),
+        })
     }
 
-    fn sealing(&self, kid: &Kid) -> Result<&Fernet, SealError> {
+    fn sealing(&self, kid: &Kid) -> Result<&Cipher, SealError> {
         self.keys
             .get(kid)
             .map(|held| &held.cipher)
@@ -125,20 +130,10 @@ impl Vault {
 
 impl Held {
     fn new(key: &EncryptionKey) -> Self {
-        let Some(cipher) = Fernet::new(&key.text()) else {
-            unreachable!("the canonical text of a key is a Fernet key")
-        };
         Self {
-            cipher,
+            cipher: Cipher::new(key),
             key: key.clone(),
         }
-    }
-
-    fn decrypt(&self, token: &str) -> Option<Zeroizing<Vec<u8>>> {
-        // The crate calls a token from the future and a token of another key by the same name. We have no use for
-        // ages, so the clock is put out of the way: the largest time that it can add its 60 s of skew to.
-        let plaintext = self.cipher.decrypt_at_time(token, None, u64::MAX - 60);
-        plaintext.ok().map(Zeroizing::new)
     }
 }
 

@@ -90,6 +90,15 @@ impl Place {
         }
     }
 
+    /// Is this the place's text? Said without writing the text.
+    pub(super) fn is(&self, text: &str) -> bool {
+        let rest = text.strip_prefix(self.column.table());
+        let rest = rest.and_then(|rest| rest.strip_prefix('.'));
+        let rest = rest.and_then(|rest| rest.strip_prefix(self.column.column()));
+        let row = rest.and_then(|rest| rest.strip_prefix('/'));
+        row == Some(&self.row)
+    }
+
     /// The row's id.
     pub fn into_row(self) -> String {
         self.row
@@ -105,5 +114,24 @@ impl fmt::Display for Place {
             self.column.column(),
             self.row
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_its_own_text_and_no_other() {
+        for column in SealedColumn::ALL {
+            let place = Place::new(column, "a/b.c");
+            let text = place.to_string();
+            assert!(place.is(&text));
+            for (at, _) in text.char_indices() {
+                let other = format!("{}!{}", &text[..at], &text[at + 1..]);
+                assert!(!place.is(&other) && !place.is(&text[..at]), "{other}");
+            }
+            assert!(!place.is(&format!("{text} ")));
+        }
     }
 }

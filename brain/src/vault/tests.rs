@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use fernet::Fernet;
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use userengine_api::key::KEY_BYTES;

@@ -7,10 +7,15 @@ use base64::engine::general_purpose::URL_SAFE;
 
 use super::UnsealError;
 
-/// Version, time, initial vector and signature.
-const FRAME_BYTES: usize = 1 + 8 + 16 + 32;
-const BLOCK_BYTES: usize = 16;
-const VERSION: u8 = 0x80;
+pub(super) const VERSION: u8 = 0x80;
+/// Version and time.
+pub(super) const HEAD_BYTES: usize = 1 + 8;
+/// The initial vector.
+pub(super) const IV_BYTES: usize = 16;
+pub(super) const BLOCK_BYTES: usize = 16;
+pub(super) const SIGNATURE_BYTES: usize = 32;
+/// All but the cipher text.
+const FRAME_BYTES: usize = HEAD_BYTES + IV_BYTES + SIGNATURE_BYTES;
 /// Base64 writes so many bytes as so many characters.
 const QUANTUM_BYTES: usize = 3;
 const QUANTUM_CHARS: usize = 4;
@@ -29,12 +34,16 @@ impl Token {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
 }
 
 impl TryFrom<String> for Token {
     type Error = UnsealError;
 
-    /// The crate's own decoder also takes unpadded and otherwise sloppy text, which Python then does not read.
+    /// What is unpadded or otherwise sloppy Python would not read.
     fn try_from(text: String) -> Result<Self, UnsealError> {
         match decoded_bytes(text.as_bytes()) {
             Some(bytes) if is_whole(bytes) => Ok(Self(text)),

@@ -79,6 +79,22 @@ fn a_damaged_file() {
 }
 
 #[test]
+fn damage_that_no_value_meets_in_a_brain_too_large_to_be_checked_at_the_door() {
+    let volume = Volume::with_rows(5);
+    volume.hand().run(
+        "INSERT INTO audit (at, kind, outcome, details)
+         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000)
+         SELECT i, '', '', hex(zeroblob(1800)) FROM n",
+    );
+    assert!(volume.brain().metadata().unwrap().len() > 16 * 1024 * 1024);
+    volume.damage();
+    refused(&volume, &[1, 2], &task("first", &[1, 2]), BrainCorrupt);
+    let hash = volume.hash();
+    assert_eq!(reason(volume.verify(&[1], None)), BrainCorrupt);
+    assert_eq!(volume.hash(), hash);
+}
+
+#[test]
 fn no_brain_at_all() {
     let volume = Volume::with_rows(1);
     std::fs::remove_file(volume.brain()).unwrap();

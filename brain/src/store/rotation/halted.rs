@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::statvfs;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use tokio::sync::OnceCell;
 
 use super::{Changing, Reading};
 use crate::store::examine::{Expected, check_structure, examine};
@@ -20,17 +21,20 @@ pub struct Halted {
     brain: PathBuf,
     recovered: bool,
     bytes: u64,
+    whole: OnceCell<()>,
     _lock: BrainLock,
 }
 
 impl Halted {
-    /// Takes the lock and refuses what an engine would refuse. What the last engine left in a log or journal is brought
+    /// Takes the lock and refuses what an engine would refuse, but for the keys of the rows: whoever opens them all meets
+    /// each. What the last engine left in a log or journal is brought
     /// home, and nothing else is written.
     pub async fn enter(config: &BrainConfig, vault: &Vault) -> Result<Self, OpenError> {
         let paths = BrainPaths::new(&config.path);
         let expected = Expected {
             database_id: config.database_id.as_ref(),
             vault,
+            rows: false,
         };
         if !paths.look()?.brain {
             return Err(OpenError::Missing("was the volume emptied or swapped?"));
@@ -46,9 +50,6 @@ impl Halted {
         if recovered {
             recover(&paths, expected).await?;
         }
-        let mut whole = connect::immutable(&paths.brain).await?;
-        check_structure(&mut whole).await?;
-        close(whole).await?;
         let bytes = paths.brain.metadata();
         Ok(Self {
             bytes: bytes
@@ -56,6 +57,7 @@ impl Halted {
                 .len(),
             brain: paths.brain,
             recovered,
+            whole: OnceCell::new(),
             _lock: lock,
         })
     }
@@ -77,6 +79,16 @@ impl Halted {
         Ok(volume.f_bavail.saturating_mul(volume.f_frsize))
     }
 
+    /// Looks for damage in the whole file, once: nothing is written before. May run beside what only reads.
+    pub async fn check_whole(&self) -> Result<(), OpenError> {
+        let check = || async {
+            let mut brain = connect::immutable(&self.brain).await?;
+            check_structure(&mut brain).await?;
+            close(brain).await
+        };
+        self.whole.get_or_try_init(check).await.copied()
+    }
+
     /// Looks at the brain as it is, without a trace on the volume. Ends before the first write.
     pub async fn look(&self) -> Result<Reading, OpenError> {
         Ok(Reading::new(connect::immutable(&self.brain).await?))
@@ -93,6 +105,7 @@ impl Halted {
 
     /// Opens the brain to write, and brings it to this binary's schema.
     pub async fn change(&self) -> Result<Changing, OpenError> {
+        self.check_whole().await?;
         let mut connection = open_to_write(&self.brain).await?;
         schema::migrate(&mut connection).await?;
         Ok(Changing::new(connection))

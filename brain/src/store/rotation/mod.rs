@@ -19,7 +19,7 @@ pub use changing::{Changing, Swap};
 pub use coverage::Stray;
 pub use halted::Halted;
 pub use log::{Entry, Event, GENESIS};
-pub use reading::{RawRow, Reading, Which};
+pub use reading::{Page, RawRow, Reading, Which};
 pub use state::{Baseline, State};
 
 pub(super) use log::last_verify;

@@ -29,25 +29,33 @@ pub(super) enum Kept {
     Copy(#[expect(dead_code, reason = "held, not used")] PrivateCopy),
 }
 
-/// A sealed value as it lies in the brain, whatever is wrong with it.
-#[derive(Debug, Clone)]
-pub struct RawRow {
-    /// Where the next page begins if this is the last row.
-    pub cursor: String,
-    /// The row's id.
-    pub row: String,
-    /// The key that is said to have sealed it.
-    pub kid: String,
-    /// What should be a token.
-    pub token: Vec<u8>,
+/// Rows that lie together, as SQLite packed them.
+#[derive(Debug)]
+pub struct Page {
+    packed: Vec<u8>,
+    rows: usize,
+    last: Option<String>,
 }
 
-/// Which values are wanted.
+/// A row as it lies in the brain, whatever is wrong with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RawRow<'a> {
+    /// Where the next page begins if this is the last row.
+    pub cursor: &'a str,
+    /// The row's id.
+    pub row: &'a str,
+    /// The key that is said to have sealed it.
+    pub kid: &'a [u8],
+    /// What should be a token; `None` where nothing is sealed.
+    pub token: Option<&'a [u8]>,
+}
+
+/// Which rows are wanted.
 #[derive(Debug, Clone, Copy)]
 pub enum Which<'a> {
-    /// All.
+    /// All, those without a value too.
     All,
-    /// Those that are not sealed with this key.
+    /// Those with a value that is not sealed with this key.
     NotUnder(&'a Kid),
 }
 
@@ -67,20 +75,19 @@ impl Reading {
         &mut self.connection
     }
 
-    /// The next page of a column, after the row with this cursor, as the rows lie. Fewer rows than [`Reading::page_size`]
-    /// are the last page.
+    /// The next page of a column, after the row with this cursor, as the rows lie. `None` after the last.
     pub async fn page(
         &mut self,
         column: SealedColumn,
         after: Option<&str>,
         which: Which<'_>,
-    ) -> Result<Vec<RawRow>, StoreError> {
+    ) -> Result<Option<Page>, StoreError> {
         let (table, key, token) = (column.table(), column.key(), column.column());
         // Neighbours on a page of the file are read, and written, together.
         let cursor = column.lies_by();
         let off = match which {
-            Which::All => "",
-            Which::NotUnder(_) => "AND kid IS NOT ?2",
+            Which::All => String::new(),
+            Which::NotUnder(_) => format!("AND {token} IS NOT NULL AND kid IS NOT ?2"),
         };
         let beyond = if after.is_some() { "> ?1" } else { "IS NOT ?1" };
         // A page is one value, for a row costs two changes of thread: each field with its length before it.
@@ -88,7 +95,7 @@ impl Reading {
             "SELECT CAST(group_concat(packed, '') AS BLOB) FROM (
                  SELECT concat(octet_length({cursor}), ' ', octet_length({key}), ' ', octet_length(kid), ' ',
                                octet_length({token}), ' ', {cursor}, {key}, kid, {token}) AS packed
-                 FROM {table} WHERE {token} IS NOT NULL AND {cursor} {beyond} {off} ORDER BY {cursor} LIMIT {})",
+                 FROM {table} WHERE {cursor} {beyond} {off} ORDER BY {cursor} LIMIT {})",
             Self::page_size()
         )));
         let query = query.bind(after);
@@ -100,7 +107,9 @@ impl Reading {
             .fetch_one(&mut self.connection)
             .await
             .map_err(StoreError::sqlite("read sealed values"))?;
-        unpack(&packed.unwrap_or_default()).ok_or(MIXED_UP)
+        packed
+            .map(|packed| Page::of(packed).ok_or(MIXED_UP))
+            .transpose()
     }
 
     /// Most rows in a page.
@@ -108,14 +117,13 @@ impl Reading {
         page_rows(PAGE) as usize
     }
 
-    /// Counts the values of a column in another way than [`Reading::page`] finds them.
+    /// Counts the rows of a column in another way than [`Reading::page`] finds them: in an index, if there is one.
     pub async fn count(&mut self, column: SealedColumn) -> Result<u64, StoreError> {
-        let (table, token) = (column.table(), column.column());
-        let count: i64 =
-            sqlx::query_scalar(AssertSqlSafe(format!("SELECT COUNT({token}) FROM {table}")))
-                .fetch_one(&mut self.connection)
-                .await
-                .map_err(StoreError::sqlite("count the sealed values"))?;
+        let table = column.table();
+        let count: i64 = sqlx::query_scalar(AssertSqlSafe(format!("SELECT COUNT(*) FROM {table}")))
+            .fetch_one(&mut self.connection)
+            .await
+            .map_err(StoreError::sqlite("count the sealed values"))?;
         Ok(u64::try_from(count).unwrap_or_default())
     }
 
@@ -130,35 +138,63 @@ impl Reading {
 
 const MIXED_UP: StoreError = StoreError::Inconsistent("a page of sealed values is malformed");
 
-/// Takes a page apart. `None` if it is not what was asked for.
-fn unpack(mut packed: &[u8]) -> Option<Vec<RawRow>> {
-    let mut rows = Vec::new();
-    while !packed.is_empty() {
-        let (cursor_bytes, rest) = number(packed)?;
-        let (row_bytes, rest) = number(rest)?;
-        let (kid_bytes, rest) = number(rest)?;
-        let (token_bytes, rest) = number(rest)?;
-        let (cursor, rest) = rest.split_at_checked(cursor_bytes)?;
-        let (row, rest) = rest.split_at_checked(row_bytes)?;
-        let (kid, rest) = rest.split_at_checked(kid_bytes)?;
-        let (token, rest) = rest.split_at_checked(token_bytes)?;
-        packed = rest;
-        rows.push(RawRow {
-            cursor: String::from_utf8(cursor.to_vec()).ok()?,
-            row: String::from_utf8(row.to_vec()).ok()?,
-            kid: String::from_utf8_lossy(kid).into_owned(),
-            token: token.to_vec(),
-        });
+impl Page {
+    /// `None` if it is not what was asked for.
+    fn of(packed: Vec<u8>) -> Option<Self> {
+        let (mut rest, mut rows, mut last) = (packed.as_slice(), 0, None);
+        while !rest.is_empty() {
+            last = Some(first(&mut rest)?.cursor);
+            rows += 1;
+        }
+        Some(Self {
+            last: last.map(str::to_owned),
+            rows,
+            packed,
+        })
     }
-    Some(rows)
+
+    /// As they lie.
+    pub fn rows(&self) -> impl Iterator<Item = RawRow<'_>> {
+        let mut rest = self.packed.as_slice();
+        std::iter::from_fn(move || first(&mut rest))
+    }
+
+    /// Where the next page begins; `None` if this is the last.
+    pub fn next(&self) -> Option<&str> {
+        let full = self.rows >= Reading::page_size();
+        self.last.as_deref().filter(|_| full)
+    }
 }
 
-/// A number and the blank behind it.
-fn number(packed: &[u8]) -> Option<(usize, &[u8])> {
+/// Takes a row from what is left of a page.
+fn first<'a>(packed: &mut &'a [u8]) -> Option<RawRow<'a>> {
+    let (cursor, rest) = number(packed)?;
+    let (row, rest) = number(rest)?;
+    let (kid, rest) = number(rest)?;
+    let (token, rest) = number(rest)?;
+    let (cursor, rest) = rest.split_at_checked(cursor?)?;
+    let (row, rest) = rest.split_at_checked(row?)?;
+    let (kid, rest) = rest.split_at_checked(kid.unwrap_or_default())?;
+    let (token_bytes, rest) = rest.split_at_checked(token.unwrap_or_default())?;
+    *packed = rest;
+    Some(RawRow {
+        cursor: std::str::from_utf8(cursor).ok()?,
+        row: std::str::from_utf8(row).ok()?,
+        kid,
+        token: token.map(|_| token_bytes),
+    })
+}
+
+/// A number and the blank behind it; nothing at all before the blank is the length of NULL.
+fn number(packed: &[u8]) -> Option<(Option<usize>, &[u8])> {
     let end = packed.iter().position(|byte| *byte == b' ')?;
     let (digits, rest) = packed.split_at_checked(end)?;
+    let rest = rest.get(1..)?;
+    if digits.is_empty() {
+        return Some((None, rest));
+    }
     let number = std::str::from_utf8(digits).ok()?.parse().ok()?;
-    Some((number, rest.get(1..)?))
+    Some((Some(number), rest))
 }
 
 #[cfg(test)]
@@ -167,21 +203,35 @@ mod tests {
 
     #[test]
     fn takes_a_page_apart_whatever_is_in_its_fields() {
-        let rows = unpack(b"1 1 3 5 7akid 2 3 2 2 0 1 bbbb\xff").unwrap();
-        let fields: Vec<_> = rows
-            .iter()
-            .map(|raw| {
-                let (cursor, row) = (raw.cursor.as_str(), raw.row.as_str());
-                (cursor, row, raw.kid.as_str(), raw.token.as_slice())
-            })
-            .collect();
+        let page = Page::of(b"1 1 3 5 7akid 2 3 2 2 0 1 bbbb\xff1 1   8c1 1 0 0 9d".to_vec());
+        let page = page.unwrap();
+        let row = |cursor, row, kid, token| RawRow {
+            cursor,
+            row,
+            kid,
+            token,
+        };
         assert_eq!(
-            fields,
-            [("7", "a", "kid", &b" 2 3 "[..]), ("bb", "bb", "", b"\xff")]
+            page.rows().collect::<Vec<_>>(),
+            [
+                row("7", "a", b"kid", Some(&b" 2 3 "[..])),
+                row("bb", "bb", b"", Some(b"\xff")),
+                row("8", "c", b"", None),
+                row("9", "d", b"", Some(b"")),
+            ]
         );
-        for broken in [&b"1"[..], b"0 1 1 1 ab", b"x 1 1 1 abcd", b"0 1 1 1 \xffbc"] {
-            assert!(unpack(broken).is_none(), "{broken:?}");
+        assert_eq!((page.last.as_deref(), page.next()), (Some("9"), None));
+        for broken in [
+            &b"1"[..],
+            b"0 1 1 1 ab",
+            b"x 1 1 1 abcd",
+            b"0 1 1 1 \xffbc",
+            b" 1 1 1 abc",
+            b"1  1 1 abc",
+            b"1 1 1 1 abcd1",
+        ] {
+            assert!(Page::of(broken.to_vec()).is_none(), "{broken:?}");
         }
-        assert!(unpack(b"").unwrap().is_empty());
+        assert_eq!(Page::of(Vec::new()).unwrap().rows().count(), 0);
     }
 }
