@@ -110,6 +110,7 @@ impl Bench {
             mode: Mode::Normal,
             set_aside: std::collections::BTreeSet::new(),
             image: String::new(),
+            binary: String::new(),
         };
         let overseer = Overseer::new(Some(task.order.id.clone()));
         let (both, new) = (self.vault(&[1, 2])?, self.vault(&[2])?);

@@ -3,6 +3,7 @@
 use std::fs;
 use std::process::Command;
 
+use ring::digest::{SHA256, digest};
 use serde_json::Value;
 use tempfile::TempDir;
 use userengine_api::refusal::RefusalReason;
@@ -61,6 +62,9 @@ fn the_job_changes_the_key_and_the_engine_says_when_it_was_verified() {
         panic!("{certified:?}")
     };
     assert_eq!(certificate.image, "registry.example/engine:1");
+    let program = fs::read(env!("CARGO_BIN_EXE_engine")).unwrap();
+    let hash = userengine_api::hex::hex(digest(&SHA256, &program).as_ref());
+    assert_eq!(certificate.binary, format!("sha256:{hash}"));
 
     let engine = Setup::new(&volume)
         .with("AD_ENCRYPTION_KEY", key_text(2))
@@ -171,10 +175,23 @@ fn people_can_look_into_a_brain_and_check_a_certificate_without_a_cluster() {
         "--brain",
         brain.to_str().unwrap(),
     ];
-    assert_eq!(engine(&verify, &new).status.code(), Some(0));
+    let genuine = engine(&verify, &new);
+    assert_eq!(genuine.status.code(), Some(0));
+    let said = String::from_utf8(genuine.stdout).unwrap();
+    assert!(
+        said.contains("made by this very program, sha256:"),
+        "{said}"
+    );
     let (old, text) = (ring(&[1]), fs::read_to_string(file).unwrap());
     assert_eq!(engine(&verify, &old).status.code(), Some(67));
     assert_eq!(volume.content(), before);
-    fs::write(file, text.replace("\"quarantined\":0", "\"quarantined\":1")).unwrap();
-    assert_eq!(engine(&verify, &new).status.code(), Some(67));
+    // Whoever else is named in it, it was made by somebody else.
+    for (is, is_not) in [
+        ("\"quarantined\":0", "\"quarantined\":1"),
+        ("\"binary\":\"sha256:", "\"binary\":\"sha256:0"),
+    ] {
+        assert!(text.contains(is), "{text}");
+        fs::write(file, text.replace(is, is_not)).unwrap();
+        assert_eq!(engine(&verify, &new).status.code(), Some(67), "{is_not}");
+    }
 }

@@ -120,6 +120,10 @@ pub struct Certificate {
     pub inventory_after: String,
     /// The image that did it, as the Job was told.
     pub image: String,
+    /// The program that did it, as it measured itself: `sha256:` and the digits of the hash of its file. Empty: it could
+    /// not be read.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub binary: String,
     /// When the first write of the rotation was made, RFC 3339.
     pub started_at: String,
     /// When the last value was opened, RFC 3339.

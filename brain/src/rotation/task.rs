@@ -16,4 +16,6 @@ pub struct Task {
     pub set_aside: BTreeSet<RowName>,
     /// The image that runs, for the certificate.
     pub image: String,
+    /// The program that runs, as it measured itself, for the certificate.
+    pub binary: String,
 }

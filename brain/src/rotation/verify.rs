@@ -189,6 +189,7 @@ impl Work<'_> {
             inventory_before: baseline.root.clone(),
             inventory_after: stock.root.clone(),
             image: task.image.clone(),
+            binary: task.binary.clone(),
             started_at: baseline.started_at.clone(),
             verified_at: at.to_string(),
             previous: String::new(),

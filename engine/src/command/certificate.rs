@@ -56,6 +56,7 @@ pub(super) fn run(command: CertificateCommand) -> ExitCode {
                 certificate.to,
                 certificate.verified_at
             );
+            println!("{}", made_by(&certificate));
             ExitCode::SUCCESS
         }
         Err(Problem::Refused(refusal)) => {
@@ -66,6 +67,19 @@ pub(super) fn run(command: CertificateCommand) -> ExitCode {
             eprintln!("engine certificate: not genuine: {why}");
             ExitCode::from(RefusalReason::InventoryChanged.exit_code())
         }
+    }
+}
+
+/// An image runs under its digest: whoever asks this of an image learns whether it is the one that made the certificate.
+fn made_by(certificate: &Certificate) -> String {
+    let made_by = &certificate.binary;
+    if made_by.is_empty() {
+        return "made by a program that could not measure itself".to_owned();
+    }
+    match process::measure() {
+        Some(own) if own == *made_by => format!("made by this very program, {own}"),
+        Some(own) => format!("made by another program, {made_by}: this one is {own}"),
+        None => format!("made by the program {made_by}"),
     }
 }
 

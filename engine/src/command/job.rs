@@ -29,7 +29,7 @@ Variables:
   ROTATION_OPENED     Unix seconds of when it was opened: none begins that is older than one that began
   ROTATION_MODE       Normal | Compromised: every credential then needs fresh consent [default: Normal]
   ROTATION_SET_ASIDE  rows to set aside if they open with no key, <table>/<row id> joined by commas
-  ENGINE_IMAGE        the image that runs, for the certificate
+  ENGINE_IMAGE        name of the image that runs, for the certificate; the program itself is measured
   INTERNAL_ADDR       address of /livez and /progress [default: 0.0.0.0:9090]
   ENGINE_LOG_LEVEL    error | warn | info | debug | trace [default: info]
   ENGINE_LOG_FORMAT   json | pretty [default: json]

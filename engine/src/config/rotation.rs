@@ -86,6 +86,7 @@ fn task(environment: &Environment, id: String) -> Result<Task, ConfigError> {
             })?,
         },
         image: image(environment)?,
+        binary: String::new(),
     })
 }
 

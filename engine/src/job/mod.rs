@@ -15,6 +15,7 @@ use userengine_rotation::verdict::{Refused, Verdict};
 use crate::clock::Clock;
 use crate::config::RotationConfig;
 use crate::listen::{Probes, bind};
+use crate::process;
 use crate::ring::Ring;
 use crate::stop::{StopSignals, Stopped};
 use crate::vault::Vault;
@@ -30,7 +31,7 @@ pub enum Work {
 
 /// Runs to a verdict. The first signal asks for an end between two transactions; `None` if a second one cut it short.
 pub async fn run(
-    config: RotationConfig,
+    mut config: RotationConfig,
     clock: Clock,
     work: Work,
 ) -> Result<Option<Verdict>, Refusal> {
@@ -46,6 +47,9 @@ pub async fn run(
     let overseer = Overseer::new(id);
     let probes = Probes::start(listener, internal::router(overseer.progress()));
     tracing::info!(internal = %probes.address, ?work, "working");
+    if let Some(task) = config.task.as_mut().filter(|_| work == Work::Verify) {
+        task.binary = process::measure().unwrap_or_default();
+    }
     let life = |stopped: Stopped| live(config, clock, work, overseer, stopped);
     let verdict = signals.end(life).await;
     probes.stop().await;

@@ -144,6 +144,7 @@ impl Model {
             inventory_before: String::new(),
             inventory_after: String::new(),
             image: String::new(),
+            binary: String::new(),
             started_at: String::new(),
             verified_at: String::new(),
             previous: String::new(),

@@ -343,6 +343,7 @@ pub fn task(id: &str, keys: &[u8]) -> Task {
         mode: Mode::Normal,
         set_aside: std::collections::BTreeSet::new(),
         image: "engine:test".to_owned(),
+        binary: "sha256:00".to_owned(),
     }
 }
 

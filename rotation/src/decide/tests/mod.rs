@@ -66,6 +66,7 @@ pub(super) fn certificate(rotation: &str, to: char) -> Box<Certificate> {
         inventory_before: text(),
         inventory_after: text(),
         image: text(),
+        binary: text(),
         started_at: text(),
         verified_at: text(),
         previous: text(),
