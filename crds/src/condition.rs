@@ -17,17 +17,20 @@ pub enum ConditionType {
     EngineAvailable,
     /// Every sealed value has the key that was asked for, and no rotation is open.
     EncryptionUpToDate,
+    /// Nothing of the engine is changed, because somebody asked for that.
+    Paused,
 }
 
 impl ConditionType {
     /// Every type, in the order in which they are met.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Ready,
         Self::ClassResolved,
         Self::KeyAvailable,
         Self::StorageReady,
         Self::EngineAvailable,
         Self::EncryptionUpToDate,
+        Self::Paused,
     ];
 
     /// The condition's `type`.
@@ -39,6 +42,7 @@ impl ConditionType {
             Self::StorageReady => "StorageReady",
             Self::EngineAvailable => "EngineAvailable",
             Self::EncryptionUpToDate => "EncryptionUpToDate",
+            Self::Paused => "Paused",
         }
     }
 }
@@ -118,6 +122,10 @@ reasons! {
     RotationFailed,
     /// A pod that mounts the volume is on a node that does not answer.
     NodeUnreachable,
+    /// Nothing is changed until the annotation goes.
+    Paused,
+    /// A pause begins once the rotation that has stopped the engine has brought it back.
+    PausePending,
     /// The volume is not bound yet.
     ClaimPending,
     /// The volume is lost.

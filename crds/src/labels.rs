@@ -22,6 +22,17 @@ pub const MANAGER: &str = "userengine-operator";
 /// On a key Secret: the kid of its key.
 pub const KID: &str = "userengine.dev/kid";
 
+/// What every annotation begins with that the operator alone writes.
+pub const DOMAIN: &str = "userengine.dev/";
+/// On a `UserEngine`, with the value `true`: nothing of it is changed until this is taken off.
+pub const PAUSED: &str = "userengine.dev/paused";
+/// On a StatefulSet without a replica: why it has none.
+pub const STOPPED_FOR: &str = "userengine.dev/stopped-for";
+/// Value of [`STOPPED_FOR`]: a rotation has stopped it, and brings it back.
+pub const FOR_ROTATION: &str = "rotation";
+/// Value of [`STOPPED_FOR`]: `spec.suspended`.
+pub const FOR_SPEC: &str = "suspended";
+
 /// On a pod: the catalog that its kubelet was told to bring. A change of a pod makes the kubelet look at its mounts now,
 /// and not within the next minute or two.
 pub const CATALOG: &str = "userengine.dev/catalog";

@@ -11,7 +11,7 @@ use kube::core::response::Status;
 use kube::{Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use userengine_api::labels::MANAGER;
+use userengine_api::labels::{DOMAIN, MANAGER};
 
 use crate::metrics::Metrics;
 
@@ -91,7 +91,8 @@ impl Writer {
     }
 
     /// Replaces exactly the version that was seen. What others put into labels, annotations and finalizers stays;
-    /// everything else becomes what is wanted, and what is not in it the server's default.
+    /// everything else becomes what is wanted, and what is not in it the server's default. Annotations of ours that are not
+    /// wanted any more go.
     pub async fn replace(
         &self,
         resource: &ApiResource,
@@ -110,9 +111,9 @@ impl Writer {
         object
             .labels_mut()
             .extend(wanted.labels.unwrap_or_default());
-        object
-            .annotations_mut()
-            .extend(wanted.annotations.unwrap_or_default());
+        let annotations = object.annotations_mut();
+        annotations.retain(|name, _| !name.starts_with(DOMAIN));
+        annotations.extend(wanted.annotations.unwrap_or_default());
         self.metrics.wrote("replace", kind);
         outcome(kind, &name, api.replace(&name, &ours(), &object).await)
     }

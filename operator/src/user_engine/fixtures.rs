@@ -302,6 +302,19 @@ impl World {
         self.spec(&json!({ "suspended": true }))
     }
 
+    /// Somebody asked that nothing of it be changed, in this word.
+    pub fn annotated_paused(self, value: &str) -> Self {
+        self.engine(|engine| {
+            let annotations = engine.annotations_mut();
+            annotations.insert(labels::PAUSED.to_owned(), value.to_owned());
+        })
+    }
+
+    /// The same, in the word that counts.
+    pub fn paused(self) -> Self {
+        self.annotated_paused("true")
+    }
+
     /// Its status says that it had a volume.
     pub fn had_storage(self) -> Self {
         self.engine(|engine| {

@@ -23,7 +23,7 @@ use super::assess::is_over;
 /// Longest wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Longest wait for word of a rotation's progress, which is asked for each second.
-const PROGRESS_PATIENCE: Duration = Duration::from_millis(700);
+pub(super) const PROGRESS_PATIENCE: Duration = Duration::from_millis(700);
 /// Largest answer that is read, in bytes.
 const LIMIT: usize = 64 * 1024;
 

@@ -24,6 +24,10 @@ const QUIET: Duration = Duration::from_mins(30);
 pub fn recheck(report: &Report<'_>, unheard: bool) -> Duration {
     let quiet = retry::jittered(QUIET, &report.observed.uid());
     let ready = report.ready();
+    if report.assessment.paused.holds() {
+        // Nothing would come of it, and the end of the pause wakes it.
+        return if unheard { INSIDE } else { quiet };
+    }
     let own = if ready.severity == Severity::Blocked || ready.reason == Reason::Waiting {
         BLOCKED
     } else if unheard {
@@ -80,6 +84,24 @@ mod tests {
         for phase in ["Quiescing", "Running", "Clearing"] {
             assert_eq!(of(&rotating(phase)), ROTATING, "{phase}");
         }
+    }
+
+    /// A look may take as long as whoever is asked for the progress may take to answer, and then the next one begins.
+    #[test]
+    fn progress_is_shown_within_two_seconds_of_its_being_made_with_time_to_spare_for_the_api_server()
+     {
+        let wait = of(&rotating("Running"));
+        let most = wait + crate::user_engine::inside::PROGRESS_PATIENCE;
+        assert!(most <= Duration::from_millis(1800), "{most:?}");
+    }
+
+    #[test]
+    fn a_pause_is_looked_at_again_when_it_ends() {
+        assert!(
+            of(&world().claimed().running().paused()) >= QUIET,
+            "though its key is gone"
+        );
+        assert_eq!(of(&rotating("Running").paused()), ROTATING);
     }
 
     #[test]

@@ -147,7 +147,7 @@ pub fn up_to_date(ledger: &Ledger, seen: &Seen<'_>) -> UpToDate {
         (Some(open), None) => (Why::Rotating, runs(open, seen)),
         (None, Some(next)) => (
             Why::RotationPending,
-            format!("rotation {next} waits until the engine is well"),
+            format!("rotation {next} waits until the engine is well, and not paused"),
         ),
         (None, None) => rest(ledger, seen),
     };

@@ -3,7 +3,9 @@
 mod class;
 mod handed;
 mod jobs;
+mod kept;
 mod key;
+mod pause;
 mod pod;
 mod proof;
 mod rotation;
@@ -15,8 +17,9 @@ use userengine_api::condition::Reason;
 use userengine_api::engine_class::EngineClassSpec;
 
 pub use jobs::is_over;
+pub use kept::stateful_set;
 pub use pod::is_ready;
-pub use rotation::{Rotation, stops_the_engine};
+pub use rotation::{Rotation, has_in_hand, stops_the_engine};
 pub use storage::{is_bound, requested_size, wanted_size};
 
 use super::observed::Observed;
@@ -137,8 +140,12 @@ pub struct Assessment {
     pub engine: Finding,
     /// `EncryptionUpToDate`.
     pub encryption: Finding,
+    /// `Paused`.
+    pub paused: Finding,
     /// The class, if there is one to follow.
     pub resolved: Option<ResolvedClass>,
+    /// What the engine has of a class that is gone, for the rotation that has stopped it.
+    pub kept: Option<ResolvedClass>,
     /// The record, if it can be trusted and is this user's.
     pub record: Option<Record>,
     /// What comes next for its keys.
@@ -175,25 +182,38 @@ pub fn assess(observed: &Observed) -> Assessment {
         && storage.severity < Severity::Blocked
         && key.allows_the_engine()
         && engine.severity <= Severity::Idle;
-    let rotation = record
-        .as_ref()
-        .map(|record| rotation::assess(observed, record, resolved.as_ref(), !is_well));
+    let kept = record.as_ref().filter(|_| resolved.is_none());
+    let kept = kept.and_then(|record| kept::settings(observed, record));
+    let rotation = record.as_ref().map(|record| {
+        let circumstances = rotation::Circumstances {
+            class: resolved.as_ref(),
+            kept: kept.as_ref(),
+            held_back: !is_well || pause::is_asked(observed),
+        };
+        rotation::assess(observed, record, &circumstances)
+    });
     let encryption = rotation.as_ref().map_or_else(
         || Finding::waiting(Reason::Waiting, "there is no brain to speak of yet"),
         |rotation| rotation.finding.clone(),
     );
-    let engine = if record.as_ref().is_some_and(stops_the_engine) {
-        Finding::waiting(Reason::Rotating, encryption.message.clone())
-    } else {
+    let engine = if !record.as_ref().is_some_and(stops_the_engine) {
         engine
+    } else if encryption.severity == Severity::Blocked {
+        // Somebody has to act before the engine can come back.
+        encryption.clone()
+    } else {
+        Finding::waiting(Reason::Rotating, encryption.message.clone())
     };
+    let paused = pause::assess(observed, record.as_ref());
     Assessment {
         class,
         storage,
         key,
         engine,
         encryption,
+        paused,
         resolved,
+        kept,
         record,
         rotation,
     }

@@ -3,18 +3,19 @@
 use userengine_api::condition::Reason;
 use userengine_api::duration::seconds;
 use userengine_api::key::Kid;
+use userengine_api::labels;
 use userengine_api::user_engine::{Rotation as Asked, RotationMode};
 use userengine_rotation::age::Age;
 use userengine_rotation::decide::{self, Decision, Job, Seen, Target, Why, Wish, up_to_date};
 use userengine_rotation::ledger::Phase;
 use userengine_rotation::request::{Mode, Request};
 
-use super::{Finding, ResolvedClass, jobs, proof};
+use super::{Finding, ResolvedClass, jobs, kept, proof};
 use crate::record::Record;
 use crate::user_engine::build;
 use crate::user_engine::observed::{KeySecret, Observed};
 
-/// Seconds that a retired key is kept, and that an engine may take to stop, while it is not known what the class says.
+/// Seconds that a retired key is kept, and that an engine may take to stop, while neither class nor engine says it.
 const UNKNOWN: (i64, i64) = (i64::MAX, 600);
 
 /// What comes next, and what is said of it.
@@ -40,13 +41,23 @@ impl Rotation {
     }
 }
 
-/// Asks the table. `held_back`: nothing may be started.
-pub fn assess(
-    observed: &Observed,
-    record: &Record,
-    class: Option<&ResolvedClass>,
-    held_back: bool,
-) -> Rotation {
+/// What is so around the engine's keys.
+pub struct Circumstances<'a> {
+    /// The class, if there is one to follow.
+    pub class: Option<&'a ResolvedClass>,
+    /// What the engine has of a class that is gone.
+    pub kept: Option<&'a ResolvedClass>,
+    /// Nothing may be started.
+    pub held_back: bool,
+}
+
+/// Asks the table.
+pub fn assess(observed: &Observed, record: &Record, circumstances: &Circumstances<'_>) -> Rotation {
+    let &Circumstances {
+        class,
+        kept,
+        held_back,
+    } = circumstances;
     let ledger = &record.ledger;
     let now = observed.now.as_second();
     let request = asked(observed).and_then(request);
@@ -62,7 +73,9 @@ pub fn assess(
         quiet: proof::is_quiet(observed, ledger),
         holders: jobs::holders(&observed.rotating, observed.now),
         job: job(observed, record),
-        grace: class.map_or(UNKNOWN.1, |it| it.spec.termination_grace_period_seconds),
+        grace: class
+            .or(kept)
+            .map_or(UNKNOWN.1, |it| it.spec.termination_grace_period_seconds),
         retain_retired: class
             .and_then(|class| seconds(&class.spec.keys.retain_retired))
             .unwrap_or(UNKNOWN.0),
@@ -175,4 +188,12 @@ fn job(observed: &Observed, record: &Record) -> Job {
 pub fn stops_the_engine(record: &Record) -> bool {
     let open = record.ledger.open.as_ref();
     open.is_some_and(|open| open.phase > Phase::Minting)
+}
+
+/// The same, or it has not brought the engine back yet.
+pub fn has_in_hand(observed: &Observed, record: &Record) -> bool {
+    let annotations =
+        kept::stateful_set(observed).and_then(|set| set.metadata.annotations.as_ref());
+    let stopped_for = annotations.and_then(|all| all.get(labels::STOPPED_FOR));
+    stops_the_engine(record) || stopped_for.is_some_and(|it| it == labels::FOR_ROTATION)
 }

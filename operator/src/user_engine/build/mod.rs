@@ -29,7 +29,7 @@ pub use secrets::{api_key_secret, key_secret};
 pub use stateful_set::CONTAINER;
 pub use volumes::ring_of;
 
-use super::assess::{Handed, ResolvedClass, stops_the_engine};
+use super::assess::{Handed, ResolvedClass, stateful_set as live_set, stops_the_engine};
 use super::child::{Child, ChildId, ChildKind};
 use super::observed::Observed;
 use crate::cluster::drift;
@@ -41,7 +41,7 @@ struct Blueprint<'a> {
     namespace: &'a str,
     uid: &'a str,
     operator_namespace: &'a str,
-    stopped: bool,
+    stopped_for: Option<&'static str>,
     last_node: Option<&'a str>,
     class: &'a EngineClassSpec,
     handed: &'a Handed,
@@ -109,7 +109,7 @@ impl<'a> Blueprint<'a> {
             namespace: metadata.namespace.as_deref().unwrap_or_default(),
             uid: metadata.uid.as_deref().unwrap_or_default(),
             operator_namespace: &observed.operator_namespace,
-            stopped: engine.spec.suspended || stops_the_engine(record),
+            stopped_for: stopped_for(engine.spec.suspended, record),
             last_node: engine.status.as_ref().and_then(|it| it.node.as_deref()),
             class: &class.spec,
             handed: &class.handed,
@@ -117,6 +117,14 @@ impl<'a> Blueprint<'a> {
             live: &observed.children,
         }
     }
+}
+
+/// Why the engine is to have no pod, if it is not to have one.
+fn stopped_for(suspended: bool, record: &Record) -> Option<&'static str> {
+    if stops_the_engine(record) {
+        return Some(labels::FOR_ROTATION);
+    }
+    suspended.then_some(labels::FOR_SPEC)
 }
 
 /// Every child whose content follows from the class, the record and the spec, in the order in which they are applied.
@@ -134,6 +142,16 @@ pub fn children(observed: &Observed, record: &Record, class: &ResolvedClass) -> 
         Some(stateful_set::build(&blueprint)),
     ];
     all.into_iter().flatten().collect()
+}
+
+/// The children that a rotation changes, with the settings that the engine has: its walls while one is open, and the
+/// engine's replicas and ring.
+pub fn of_rotation(observed: &Observed, record: &Record, kept: &ResolvedClass) -> Vec<Child> {
+    let blueprint = Blueprint::new(observed, record, kept);
+    let is_open = record.ledger.open.is_some();
+    let walls = is_open.then(|| network_policy::rotation(&blueprint));
+    let set = live_set(observed).and_then(|live| stateful_set::turned(&blueprint, live));
+    walls.into_iter().chain(set).collect()
 }
 
 /// The Job of the attempt that the open rotation is at.

@@ -1,5 +1,6 @@
 //! The engine's pod, through a StatefulSet of no or one replica: at most one pod of that name exists at a time.
 
+use kube::api::DynamicObject;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use userengine_api::hex::hex;
@@ -18,7 +19,7 @@ pub const CONTAINER: &str = "engine";
 pub fn build(blueprint: &Blueprint<'_>) -> Child {
     let body = json!({
         "spec": {
-            "replicas": i32::from(!blueprint.stopped),
+            "replicas": i32::from(blueprint.stopped_for.is_none()),
             "serviceName": blueprint.names().headless(),
             "podManagementPolicy": "Parallel",
             "revisionHistoryLimit": 1,
@@ -26,12 +27,34 @@ pub fn build(blueprint: &Blueprint<'_>) -> Child {
             "template": { "metadata": template(blueprint), "spec": pod(blueprint) },
         }
     });
-    blueprint.child(
-        ChildKind::StatefulSet,
-        blueprint.names().main(),
-        "apps/v1",
-        body,
-    )
+    child(blueprint, body)
+}
+
+/// The one that is there with other replicas and another ring, which is all that a rotation changes of it; `None` if it has
+/// them.
+pub fn turned(blueprint: &Blueprint<'_>, live: &DynamicObject) -> Option<Child> {
+    let before = live.data.get("spec")?;
+    let mut spec = before.clone();
+    *spec.get_mut("replicas")? = i32::from(blueprint.stopped_for.is_none()).into();
+    volumes::put_ring(&mut spec, blueprint);
+    let was = live.metadata.annotations.as_ref();
+    let was = was
+        .and_then(|all| all.get(labels::STOPPED_FOR))
+        .map(String::as_str);
+    let is_so = spec == *before && was == blueprint.stopped_for;
+    (!is_so).then(|| child(blueprint, json!({ "spec": spec })))
+}
+
+/// Whoever looks at one without a replica can see why; and a rotation that is over, that it has an engine to bring back.
+fn child(blueprint: &Blueprint<'_>, body: Value) -> Child {
+    let (kind, name) = (ChildKind::StatefulSet, blueprint.names().main());
+    let mut child = blueprint.child(kind, name, "apps/v1", body);
+    if let Some(why) = blueprint.stopped_for
+        && let Some(annotations) = child.object.pointer_mut("/metadata/annotations")
+    {
+        extend(annotations, json!({ labels::STOPPED_FOR: why }));
+    }
+    child
 }
 
 /// The engine reads certificate authorities once, at start: others make another pod.

@@ -143,6 +143,16 @@ pub fn ring_of(live: &DynamicObject) -> Vec<String> {
         .collect()
 }
 
+/// Puts the ring of the record into the spec of a StatefulSet that is there.
+pub fn put_ring(spec: &mut Value, blueprint: &Blueprint<'_>) {
+    let ring = keyring(blueprint).source.1;
+    let volumes = spec.pointer_mut("/template/spec/volumes");
+    let volumes = volumes.and_then(Value::as_array_mut).into_iter().flatten();
+    for volume in volumes.filter(|volume| volume.get("name") == Some(&json!(KEYRING))) {
+        *volume = json!({ "name": KEYRING, "projected": ring });
+    }
+}
+
 /// Optional, so that one that is missing keeps no pod from starting; the kubelet brings it once it is there.
 fn secrets(blueprint: &Blueprint<'_>) -> impl Iterator<Item = Mount> {
     let names = blueprint.class.secret_names.iter().enumerate();

@@ -7,7 +7,7 @@ use userengine_rotation::decide::{Decision, News};
 use userengine_rotation::ledger::{Key, KeyState, Ledger};
 
 use super::assess::{
-    Assessment, ResolvedClass, Rotation, Severity, is_bound, requested_size, stops_the_engine,
+    Assessment, ResolvedClass, Rotation, Severity, has_in_hand, is_bound, requested_size,
     wanted_size,
 };
 use super::build;
@@ -87,6 +87,9 @@ pub struct Plan {
 /// Decides.
 pub fn plan(observed: &Observed, assessment: &Assessment) -> Plan {
     let mut plan = Plan::default();
+    if assessment.paused.holds() {
+        return plan;
+    }
     plan.steps.extend(hold(observed));
     if observed.claim.is_none() {
         let class = assessment.resolved.as_ref();
@@ -112,6 +115,9 @@ pub fn plan(observed: &Observed, assessment: &Assessment) -> Plan {
     }
     if let Some(class) = &assessment.resolved {
         live(observed, assessment, class, &mut plan);
+    } else if let Some(kept) = &assessment.kept {
+        plan.steps
+            .extend(rotation::without_class(observed, assessment, kept));
     }
     plan
 }
@@ -126,7 +132,7 @@ fn live(observed: &Observed, assessment: &Assessment, class: &ResolvedClass, pla
     let wish = assessment.rotation.as_ref().and_then(Rotation::wish);
     let amendment = amend_claim(observed, record, class);
     // A volume that a rotation works on grows after it.
-    let growth = grow_claim(observed, class).filter(|_| !stops_the_engine(record));
+    let growth = grow_claim(observed, class).filter(|_| !has_in_hand(observed, record));
     // One at a time: each is good for one version of the claim only.
     plan.again = amendment.is_some() && growth.is_some();
     let growth = growth.filter(|_| !plan.again);

@@ -6,9 +6,9 @@ use serde_json::Value;
 use userengine_rotation::decide::Wish;
 use userengine_rotation::ledger::Key;
 
-use super::Step;
+use super::{Step, may_run};
 use crate::record::Record;
-use crate::user_engine::assess::{ResolvedClass, Rotation};
+use crate::user_engine::assess::{Assessment, ResolvedClass, Rotation, has_in_hand};
 use crate::user_engine::build;
 use crate::user_engine::observed::{KeySecret, Observed};
 
@@ -85,4 +85,23 @@ pub fn job(
     let name = job.pointer("/metadata/name").and_then(Value::as_str)?;
     let is_there = known.iter().any(|job| job.name_any() == name);
     (!is_there).then(|| Step::RunJob(Box::new(job)))
+}
+
+/// The class is gone. What it was is not known any more, and nothing is changed by a guess; but an engine that a rotation has
+/// stopped is not left so: the rotation goes on with the settings that the engine has, and gives it back with these.
+pub fn without_class(
+    observed: &Observed,
+    assessment: &Assessment,
+    kept: &ResolvedClass,
+) -> Vec<Step> {
+    let record = assessment.record.as_ref();
+    let record = record.filter(|it| may_run(assessment) && has_in_hand(observed, it));
+    let Some((record, rotation)) = record.zip(assessment.rotation.as_ref()) else {
+        return Vec::new();
+    };
+    let children = build::of_rotation(observed, record, kept);
+    let children = children.into_iter().map(|it| Step::Apply(Box::new(it)));
+    children
+        .chain(job(observed, record, kept, rotation))
+        .collect()
 }

@@ -50,7 +50,7 @@ impl Report<'_> {
         });
         UserEngineStatus {
             phase: Some(self.phase()),
-            observed_generation: engine.metadata.generation,
+            observed_generation: self.generation(),
             class_name: class.map(|class| class.name.clone()).or(last.class_name),
             node: self
                 .observed
@@ -69,6 +69,16 @@ impl Report<'_> {
             encryption: self.encryption().or(last.encryption),
             conditions: self.conditions(),
         }
+    }
+
+    /// The generation that was acted on: during a pause that of its beginning, so that whoever waits for a change to be
+    /// carried out goes on waiting.
+    fn generation(&self) -> Option<i64> {
+        let engine = &self.observed.engine;
+        if self.assessment.paused.holds() {
+            return engine.status.as_ref()?.observed_generation;
+        }
+        engine.metadata.generation
     }
 
     fn phase(&self) -> Phase {
@@ -117,9 +127,11 @@ impl Report<'_> {
             key,
             engine,
             encryption,
+            paused,
             ..
         } = self.assessment;
-        let findings = [self.ready(), class, key, storage, engine, encryption];
+        let ready = self.ready();
+        let findings = [ready, class, key, storage, engine, encryption, paused];
         ConditionType::ALL
             .into_iter()
             .zip(findings)
@@ -146,7 +158,11 @@ impl Report<'_> {
             status: status.to_owned(),
             reason: finding.reason.as_str().to_owned(),
             message: finding.message.clone(),
-            observed_generation: self.observed.engine.metadata.generation,
+            observed_generation: if kind == ConditionType::Paused {
+                self.observed.engine.metadata.generation
+            } else {
+                self.generation()
+            },
             last_transition_time: since.unwrap_or(Time(self.now)),
         }
     }

@@ -240,6 +240,23 @@ fn it_speaks_of_the_generation_that_was_seen() {
 }
 
 #[test]
+fn during_a_pause_it_speaks_of_the_generation_that_was_acted_on_last() {
+    let generation =
+        |world: World, number| world.engine(|engine| engine.metadata.generation = Some(number));
+    let before = status(&generation(alive().running(), 7));
+    let paused = status(&with(generation(alive().running().paused(), 8), before));
+    assert_eq!(paused.observed_generation, Some(7));
+    for condition in &paused.conditions {
+        let of_the_pause = condition.type_ == "Paused";
+        let spoken_of = if of_the_pause { 8 } else { 7 };
+        assert_eq!(condition.observed_generation, Some(spoken_of));
+        assert!(!of_the_pause || condition.status == "True");
+    }
+    let after = status(&with(generation(alive().running(), 8), paused));
+    assert_eq!(after.observed_generation, Some(8));
+}
+
+#[test]
 fn another_users_brain_is_not_shown() {
     let bob = crate::record::Record {
         user: "bob".to_owned(),

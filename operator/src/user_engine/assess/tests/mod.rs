@@ -4,6 +4,7 @@ mod class;
 mod engine;
 mod handed;
 mod key;
+mod pause;
 mod rotation;
 mod storage;
 
@@ -36,6 +37,7 @@ fn situations() -> Vec<Situation> {
         key::situations(),
         engine::situations(),
         rotation::situations(),
+        pause::situations(),
     ]
     .into_iter()
     .flatten()

@@ -1,7 +1,10 @@
 //! Births, crashes and what keeps a whole engine whole.
 
 mod catalog;
+mod classless;
 mod combinations;
+mod lost_nodes;
+mod pauses;
 mod rotates;
 
 use std::sync::Arc;

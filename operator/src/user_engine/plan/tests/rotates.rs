@@ -10,7 +10,7 @@ use userengine_rotation::verdict::{Certificate, Verdict};
 use super::*;
 use crate::user_engine::child::ChildId;
 
-fn initialised() -> Record {
+pub(super) fn initialised() -> Record {
     Record {
         initialised: true,
         ..record()
@@ -18,7 +18,7 @@ fn initialised() -> Record {
 }
 
 /// An engine that serves, as its children are, and is asked to rotate.
-fn asked(rotation: &Value) -> World {
+pub(super) fn asked(rotation: &Value) -> World {
     let mut world = world()
         .claimed_with(&initialised())
         .with_key()
@@ -30,7 +30,7 @@ fn asked(rotation: &Value) -> World {
 }
 
 /// The StatefulSet's controller has seen what was written, and has done it.
-fn settled(mut world: World) -> World {
+pub(super) fn settled(mut world: World) -> World {
     let id = stateful_set();
     let live = world.0.children.get_mut(&id).unwrap();
     let generation = *live.metadata.generation.get_or_insert(1);
@@ -44,7 +44,7 @@ fn settled(mut world: World) -> World {
     }
 }
 
-fn stateful_set() -> ChildId {
+pub(super) fn stateful_set() -> ChildId {
     ChildId {
         kind: ChildKind::StatefulSet,
         name: "alice".to_owned(),
@@ -52,7 +52,7 @@ fn stateful_set() -> ChildId {
 }
 
 /// Plans and carries out until nothing is left to plan, as one reconcile does.
-fn reconcile(world: &mut World) -> Vec<News> {
+pub(super) fn reconcile(world: &mut World) -> Vec<News> {
     let mut news = Vec::new();
     for _ in 0..8 {
         let plan = world.plan();
@@ -65,29 +65,29 @@ fn reconcile(world: &mut World) -> Vec<News> {
     news
 }
 
-fn replicas_and_ring(world: &World) -> (Value, Vec<String>) {
+pub(super) fn replicas_and_ring(world: &World) -> (Value, Vec<String>) {
     let live = &world.0.children[&stateful_set()];
     (live.data["spec"]["replicas"].clone(), build::ring_of(live))
 }
 
-fn ledger(world: &World) -> Ledger {
+pub(super) fn ledger(world: &World) -> Ledger {
     world.0.record().unwrap().unwrap().ledger
 }
 
-fn phase(world: &World) -> Option<Phase> {
+pub(super) fn phase(world: &World) -> Option<Phase> {
     ledger(world).open.map(|open| open.phase)
 }
 
-fn new_secret(id: &str) -> String {
+pub(super) fn new_secret(id: &str) -> String {
     Names("alice").key(&key_suffix(UID, id))
 }
 
-fn old_secret() -> String {
+pub(super) fn old_secret() -> String {
     Names("alice").key(&suffix())
 }
 
 /// The pod of the Job that runs, with these words of its two containers.
-fn job_pod(world: &mut World, phase: &str, migrate: &str, verify: &str) {
+pub(super) fn job_pod(world: &mut World, phase: &str, migrate: &str, verify: &str) {
     let job = world.0.rotating.jobs[0].name_any();
     let said = |name: &str, text: &str| {
         let ended = json!({ "terminated": { "exitCode": 0, "message": text } });
@@ -106,7 +106,7 @@ fn job_pod(world: &mut World, phase: &str, migrate: &str, verify: &str) {
     world.0.rotating.pods = vec![pod];
 }
 
-fn certificate(world: &World, id: &str) -> String {
+pub(super) fn certificate(world: &World, id: &str) -> String {
     let ledger = ledger(world);
     let to = ledger.target().unwrap().kid.clone();
     let text = || "00".to_owned();
@@ -123,6 +123,7 @@ fn certificate(world: &World, id: &str) -> String {
         inventory_before: text(),
         inventory_after: text(),
         image: "registry.example.com/engine:1".to_owned(),
+        binary: text(),
         started_at: text(),
         verified_at: text(),
         previous: text(),
@@ -132,7 +133,7 @@ fn certificate(world: &World, id: &str) -> String {
 }
 
 /// Up to the Job that runs.
-fn running(rotation: &Value) -> World {
+pub(super) fn running(rotation: &Value) -> World {
     let mut world = asked(rotation);
     reconcile(&mut world);
     let mut world = settled(world);

@@ -1,0 +1,53 @@
+//! The settings that an engine has, read back from its StatefulSet: on these a rotation goes on whose class is gone.
+
+use kube::api::DynamicObject;
+use serde_json::{Value, json};
+use userengine_api::layout::env;
+
+use super::{Handed, ResolvedClass};
+use crate::cluster::ownership::{Ownership, ownership};
+use crate::record::Record;
+use crate::user_engine::build::CONTAINER;
+use crate::user_engine::child::{ChildId, ChildKind};
+use crate::user_engine::observed::Observed;
+
+/// As much of the class as a Job needs; what else a class says is the default, and is not to be applied to anything.
+/// `None` if there is no StatefulSet of this engine.
+pub fn settings(observed: &Observed, record: &Record) -> Option<ResolvedClass> {
+    let live = stateful_set(observed)?;
+    let pod = live.data.pointer("/spec/template/spec")?;
+    let mut containers = pod.get("containers")?.as_array()?.iter();
+    let container = containers.find(|it| it.get("name") == Some(&json!(CONTAINER)))?;
+    let secrets = pod.get("imagePullSecrets").and_then(Value::as_array);
+    let secrets = secrets.into_iter().flatten();
+    let spec = json!({
+        "image": container.get("image")?,
+        "imagePullPolicy": container.get("imagePullPolicy")?,
+        "imagePullSecrets": secrets.filter_map(|it| it.get("name")).collect::<Vec<_>>(),
+        "resources": container.get("resources")?,
+        "terminationGracePeriodSeconds": pod.get("terminationGracePeriodSeconds")?,
+        "logLevel": variable(container, env::ENGINE_LOG_LEVEL)?,
+    });
+    Some(ResolvedClass {
+        name: record.class.clone(),
+        spec: serde_json::from_value(spec).ok()?,
+        handed: Handed::default(),
+    })
+}
+
+/// The engine's StatefulSet, if it is this engine's.
+pub fn stateful_set(observed: &Observed) -> Option<&DynamicObject> {
+    let id = ChildId {
+        kind: ChildKind::StatefulSet,
+        name: observed.names().main(),
+    };
+    let live = observed.children.get(&id)?;
+    let whose = ownership(&live.metadata, &observed.name(), &observed.uid());
+    (whose == Ownership::Ours).then_some(live)
+}
+
+fn variable<'a>(container: &'a Value, name: &str) -> Option<&'a Value> {
+    let mut all = container.get("env")?.as_array()?.iter();
+    let found = all.find(|it| it.get("name") == Some(&json!(name)))?;
+    found.get("value")
+}
