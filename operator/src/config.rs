@@ -20,13 +20,38 @@ pub struct Config {
     #[arg(long, env = "OPERATOR_CONCURRENCY", default_value = "16", value_parser = RangedU64ValueParser::<u16>::new().range(1..=256))]
     pub concurrency: u16,
 
+    /// The log.
+    #[command(flatten)]
+    pub log: LogConfig,
+}
+
+/// Settings of `operator wait-for-rotations`.
+#[derive(Args, Clone, Debug)]
+pub struct WaitConfig {
+    /// Longest wait, in seconds; after it the exit code is 75 if an engine is still stopped.
+    #[arg(long, env = "OPERATOR_TIMEOUT_SECONDS", default_value = "240", value_parser = RangedU64ValueParser::<u64>::new().range(0..=86_400))]
+    pub timeout_seconds: u64,
+
+    /// The log.
+    #[command(flatten)]
+    pub log: LogConfig,
+}
+
+/// Settings of the log.
+#[derive(Args, Clone, Debug)]
+pub struct LogConfig {
     /// Level of the log: error, warn, info, debug or trace.
-    #[arg(long, env = "OPERATOR_LOG_LEVEL", default_value = "info")]
-    pub log_level: tracing::Level,
+    #[arg(long = "log-level", env = "OPERATOR_LOG_LEVEL", default_value = "info")]
+    pub level: tracing::Level,
 
     /// Form of the log.
-    #[arg(long, env = "OPERATOR_LOG_FORMAT", default_value = "json", value_enum)]
-    pub log_format: LogFormat,
+    #[arg(
+        long = "log-format",
+        env = "OPERATOR_LOG_FORMAT",
+        default_value = "json",
+        value_enum
+    )]
+    pub format: LogFormat,
 }
 
 /// Form of the log.

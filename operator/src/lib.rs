@@ -5,6 +5,7 @@
 pub mod clock;
 pub mod cluster;
 pub mod config;
+pub mod farewell;
 pub mod http;
 pub mod metrics;
 pub mod platform;

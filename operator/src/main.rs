@@ -1,7 +1,9 @@
 //! The operator's command line.
 
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
-use userengine_operator::config::Config;
+use userengine_operator::config::{Config, WaitConfig};
 
 /// Turns UserEngine objects into running, isolated engines.
 #[derive(Parser)]
@@ -15,15 +17,19 @@ struct Cli {
 enum Command {
     /// Watches and acts until it is told to stop.
     Run(Config),
+    /// Waits until no engine is stopped for a rotation, so that the operator can be taken away.
+    WaitForRotations(WaitConfig),
     /// Prints the CustomResourceDefinitions as YAML.
     Crd,
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<ExitCode> {
     match Cli::parse().command {
-        Command::Run(config) => userengine_operator::run::run(config),
-        Command::Crd => print_definitions(),
+        Command::Run(config) => userengine_operator::run::run(config)?,
+        Command::WaitForRotations(config) => return userengine_operator::farewell::run(&config),
+        Command::Crd => print_definitions()?,
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn print_definitions() -> anyhow::Result<()> {

@@ -29,7 +29,7 @@ use crate::{platform, retained, telemetry, watches};
 
 /// Runs the operator: returns once a signal came and the work in hand is done.
 pub fn run(config: Config) -> anyhow::Result<()> {
-    telemetry::start(&config);
+    telemetry::start(&config.log);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

@@ -3,12 +3,12 @@
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::config::{Config, LogFormat};
+use crate::config::{LogConfig, LogFormat};
 
 /// Starts the log. Libraries that would write bodies or headers stay at INFO whatever the level.
-pub fn start(config: &Config) {
+pub fn start(config: &LogConfig) {
     let mut filter =
-        EnvFilter::default().add_directive(LevelFilter::from_level(config.log_level).into());
+        EnvFilter::default().add_directive(LevelFilter::from_level(config.level).into());
     for quiet in [
         "hyper=info",
         "kube_client=info",
@@ -22,7 +22,7 @@ pub fn start(config: &Config) {
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);
-    match config.log_format {
+    match config.format {
         LogFormat::Json => log
             .json()
             .flatten_event(true)
