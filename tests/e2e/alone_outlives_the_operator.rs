@@ -1,16 +1,9 @@
 //! The operator is not needed for engines to serve, and its absence loses nothing.
 
-use std::process::Stdio;
-
-use anyhow::Context as _;
 use k8s_openapi::api::core::v1::Pod;
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{DeleteParams, ListParams};
 use kube::{Api, ResourceExt};
 use serde_json::json;
-use tokio::io::AsyncWriteExt as _;
-use tokio::process::Command;
-use userengine_api::UserEngine;
 use userengine_api::status::Phase;
 use userengine_e2e::{
     Engine, OPERATORS, SYSTEM, eventually, holds, in_namespace, scale_operators, wait_for_operators,
@@ -80,88 +73,4 @@ async fn alone_what_happened_while_the_operator_was_away_is_made_good() -> anyho
         .await
     })
     .await
-}
-
-#[tokio::test]
-async fn alone_uninstalling_the_chart_keeps_definitions_and_engines() -> anyhow::Result<()> {
-    in_namespace("uninstall", |namespace| async move {
-        let engine = Engine::ready(&namespace, "alice", "alice").await?;
-        let pod = engine.pod().await?.and_then(|pod| pod.uid());
-        // As it was installed, so that it is the same again.
-        let values = helm(
-            &[
-                "get",
-                "values",
-                "userengine",
-                "--namespace",
-                SYSTEM,
-                "--output",
-                "json",
-            ],
-            "",
-        )
-        .await?;
-        helm(
-            &["uninstall", "userengine", "--namespace", SYSTEM, "--wait"],
-            "",
-        )
-        .await?;
-        let definitions: Api<CustomResourceDefinition> = Api::all(namespace.client.clone());
-        for name in ["userengines.userengine.dev", "engineclasses.userengine.dev"] {
-            let kept = definitions
-                .get(name)
-                .await
-                .context("a definition went away with the chart")?;
-            assert!(kept.metadata.deletion_timestamp.is_none());
-        }
-        assert_eq!(
-            engine.pod().await?.and_then(|pod| pod.uid()),
-            pod,
-            "the engine was disturbed"
-        );
-        let chart = concat!(env!("CARGO_MANIFEST_DIR"), "/../charts/userengine");
-        helm(
-            &[
-                "install",
-                "userengine",
-                chart,
-                "--namespace",
-                SYSTEM,
-                "--wait",
-                "--timeout",
-                "120s",
-                "--take-ownership",
-                "--values",
-                "-",
-            ],
-            &values,
-        )
-        .await?;
-        namespace.api::<UserEngine>().get("alice").await?;
-        engine.change(json!({ "suspended": true })).await?;
-        engine.wait_phase(Phase::Suspended).await?;
-        Ok(())
-    })
-    .await
-}
-
-/// Runs helm with this input and gives what it prints.
-async fn helm(arguments: &[&str], input: &str) -> anyhow::Result<String> {
-    let mut process = Command::new("helm")
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .context("failed to run helm")?;
-    let mut stdin = process.stdin.take().context("no input")?;
-    stdin.write_all(input.as_bytes()).await?;
-    drop(stdin);
-    let output = process.wait_with_output().await?;
-    anyhow::ensure!(
-        output.status.success(),
-        "helm {arguments:?}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Ok(String::from_utf8(output.stdout)?)
 }

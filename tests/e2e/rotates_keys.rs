@@ -2,12 +2,14 @@
 
 use anyhow::{Context as _, ensure};
 use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use k8s_openapi::api::events::v1::Event;
+use kube::ResourceExt;
 use kube::api::ListParams;
 use serde_json::json;
 use tokio::process::Command;
 use userengine_api::status::Phase;
-use userengine_e2e::{Connected, Engine, at, condition, eventually, in_namespace, inside};
+use userengine_e2e::{Connected, Engine, at, condition, eventually, holds, in_namespace, inside};
 
 #[tokio::test]
 async fn a_connection_outlives_its_key_and_the_old_key_alone_opens_nothing() -> anyhow::Result<()> {
@@ -41,6 +43,8 @@ async fn outlives(connected: &Connected) -> anyhow::Result<()> {
     let certificate = done.certificate.context("no certificate")?;
     assert_eq!(at(&certificate, "/from"), old.as_str());
     assert_eq!(at(&certificate, "/to"), new.as_str());
+    let binary = at(&certificate, "/binary").as_str().unwrap_or_default();
+    ensure!(binary.starts_with("sha256:"), "{certificate}");
     assert_eq!(
         at(&certificate, "/inventoryBefore"),
         at(&certificate, "/inventoryAfter")
@@ -131,6 +135,52 @@ async fn a_second_request_waits_for_the_first_and_an_id_counts_once() -> anyhow:
         assert_eq!(engine.keys().await?, keys);
         engine.wait_rotation("second", "Certified").await?;
         Ok(())
+    })
+    .await
+}
+
+/// A repository that is applied to an object that was deleted in between.
+#[tokio::test]
+async fn an_object_that_is_made_again_with_an_old_request_asks_for_nothing() -> anyhow::Result<()> {
+    in_namespace("again", |namespace| async move {
+        let mut manifest = userengine_e2e::engine("alice", "alice");
+        let request = json!({ "spec": { "encryption": { "rotation": { "id": "r-1" } } } });
+        let engine = Engine::ready(&namespace, "alice", "alice").await?;
+        engine.rotate(json!({ "id": "r-1" })).await?;
+        engine.wait_rotation("r-1", "Certified").await?;
+        engine.wait_phase(Phase::Ready).await?;
+        let keys = engine.keys().await?;
+        json_patch::merge(&mut manifest, &request);
+
+        engine.delete().await?;
+        let again = Engine::create(&namespace, manifest.clone()).await?;
+        asks_for_nothing(&again).await?;
+        assert_eq!(again.keys().await?, keys, "the brain was kept");
+
+        again.change(json!({ "deletionPolicy": "Delete" })).await?;
+        again.delete().await?;
+        let claims = namespace.api::<PersistentVolumeClaim>();
+        eventually("the volume to be gone", 60, || async {
+            Ok(claims.get_opt("alice-brain").await?.is_none().then_some(()))
+        })
+        .await?;
+        let anew = Engine::create(&namespace, manifest).await?;
+        asks_for_nothing(&anew).await?;
+        assert_eq!(anew.keys().await?.len(), 1, "the brain is new");
+        Ok(())
+    })
+    .await
+}
+
+/// A rotation could begin as soon as the engine is Ready.
+async fn asks_for_nothing(engine: &Engine) -> anyhow::Result<()> {
+    engine.wait_phase(Phase::Ready).await?;
+    let pod = engine.pod().await?.and_then(|pod| pod.uid());
+    holds("an id counts once", 4, || async {
+        let now = engine.get().await?;
+        let said = condition(&now, "EncryptionUpToDate");
+        let is_quiet = said.is_some_and(|said| said.reason == "AsExpected");
+        Ok(is_quiet && engine.pod().await?.and_then(|pod| pod.uid()) == pod)
     })
     .await
 }

@@ -10,7 +10,7 @@ use userengine_api::key::EncryptionKey;
 use userengine_api::names::key_suffix;
 use userengine_api::status::Phase;
 use userengine_api::{EngineClass, UserEngine, labels};
-use userengine_e2e::{Engine, Namespace, eventually, holds, in_namespace, inside};
+use userengine_e2e::{Engine, Namespace, eventually, holds, in_namespace, inside, is_ready};
 
 /// An engine of a class that keeps no key longer than it must.
 async fn forgetful(namespace: &Namespace) -> anyhow::Result<Engine> {
@@ -195,6 +195,36 @@ async fn erase_destroys_every_key_whoever_holds_it_and_then_the_brain() -> anyho
             Ok(claims.get_opt("alice-brain").await?.is_none().then_some(()))
         })
         .await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn an_engine_whose_class_goes_in_the_middle_comes_back_on_the_settings_it_had()
+-> anyhow::Result<()> {
+    in_namespace("classless", |namespace| async move {
+        let engine = forgetful(&namespace).await?;
+        let before = engine.key_in("active").await?;
+        engine.rotate(json!({ "id": "r-1" })).await?;
+        let stopped = eventually("the engine to be stopped for it", 60, || async {
+            let phase = engine.get().await?.status.and_then(|status| status.phase);
+            Ok((phase == Some(Phase::Rotating)).then_some(()))
+        })
+        .await;
+        remove_class(&namespace).await?;
+        stopped?;
+        engine.wait_rotation("r-1", "Certified").await?;
+        eventually("the engine to serve", 60, || async {
+            Ok(engine.pod().await?.filter(is_ready).map(drop))
+        })
+        .await?;
+        engine.wait_reason("ClassResolved", "ClassNotFound").await?;
+        engine.wait_reason("EngineAvailable", "AsExpected").await?;
+        let now = engine.key_in("active").await?;
+        ensure!(now != before);
+        let held = inside(&engine).await?["held_kids"].take();
+        assert_eq!(held, json!([now]));
+        Ok(())
     })
     .await
 }

@@ -48,18 +48,29 @@ fn processes_of(pod: &str, program: &str) -> anyhow::Result<Vec<Pid>> {
 
 /// Kills a component of the cluster with SIGKILL and starts it again, as its supervisor would.
 pub async fn restart_component(component: &str) -> anyhow::Result<()> {
-    for verb in ["kill-component", "start-component"] {
-        let output = Command::new("testcluster")
-            .args([verb, component, "--name", &cluster()?])
-            .output()
-            .await
-            .context("testcluster is not on the PATH")?;
-        if !output.status.success() {
-            bail!(
-                "{verb} {component}: {}",
-                String::from_utf8_lossy(&output.stderr)
-            );
-        }
+    testcluster("kill-component", component).await?;
+    start_component(component).await
+}
+
+/// Stops a component of the cluster.
+pub async fn stop_component(component: &str) -> anyhow::Result<()> {
+    testcluster("stop-component", component).await
+}
+
+/// Starts a component that was stopped.
+pub async fn start_component(component: &str) -> anyhow::Result<()> {
+    testcluster("start-component", component).await
+}
+
+async fn testcluster(verb: &str, component: &str) -> anyhow::Result<()> {
+    let output = Command::new("testcluster")
+        .args([verb, component, "--name", &cluster()?])
+        .output()
+        .await
+        .context("testcluster is not on the PATH")?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        bail!("{verb} {component}: {said}");
     }
     Ok(())
 }
