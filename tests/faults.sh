@@ -14,6 +14,7 @@ kills | lifecycle::random_kills:: | 200 | 5 × SIGKILL at a random moment under 
 steps | connections::killed:: | 20 | SIGKILL at each of the 15 named steps of connect, callback, refresh, disconnect and revocation
 starts | life::a_kill_at_any_moment | 50 | 12 × SIGKILL or SIGTERM between the first moment of a start and well into serving
 disk | connections::failing_disk:: | 20 | no file may grow, during each write of connect, callback, refresh, disconnect and revocation
+drains | connections::drained:: | 40 | 10 × SIGTERM at a random moment while 8 callers make 4 connections refresh one-time tokens, then a change of the key; every connection works, no token was lost or used twice
 storms | connections::refreshing::fifty_calls | 10 | 20 × 50 calls at once whose token was refused: one refresh each; and 50 while the provider fails
 upstream | faulty:: | 5 | 23 faults at each of 7 operations of a server and its provider
 breaker | calls::breaking:: | 50 | a breaker opens, probes once and closes; one server opens no breaker of another
@@ -65,7 +66,7 @@ run_once() { # tests run
   case $1 in
     tests/*) $1 "$2" ;;
     brain\ *) rotation "${1#brain }" ;;
-    *) cd engine && "$binary" "$1" ;;
+    *) cd engine && DRAIN_ROUNDS=10 DRAIN_SEED=$2 "$binary" "$1" ;;
   esac
 }
 kept=$(mktemp -d "${TMPDIR:-/tmp}/userengine-faults.XXXXXX")

@@ -6,6 +6,7 @@ mod calling;
 mod coming_back;
 mod connecting;
 mod disconnecting;
+mod drained;
 mod failing_disk;
 mod killed;
 mod real_engine;

@@ -57,8 +57,13 @@ impl RealWorld {
         );
     }
 
-    /// The stored credential of a connection, opened; `None` if there is none.
+    /// The stored credential of a connection, opened with key 1; `None` if there is none.
     pub fn credential(&self, ref_id: &str) -> Option<Value> {
+        self.credential_under(1, ref_id)
+    }
+
+    /// The same, opened with the key of this number.
+    pub fn credential_under(&self, number: u8, ref_id: &str) -> Option<Value> {
         let row = sql::texts(
             &self.volume.read_brain(),
             &format!(
@@ -66,7 +71,7 @@ impl RealWorld {
             ),
         );
         let [kid, token] = row.first()?.clone().try_into().unwrap();
-        let ring = Ring::load(RingConfig::Single(key(1))).unwrap();
+        let ring = Ring::load(RingConfig::Single(key(number))).unwrap();
         let vault = Vault::new(&ring, Clock::system());
         let sealed = Sealed {
             kid: kid.parse().unwrap(),
@@ -130,7 +135,11 @@ impl Engine {
 
     /// Begins an authorization; `None` if the engine ended.
     pub fn begin(&self) -> Option<(String, String)> {
-        let body = json!({ "server_name": "oauth", "reconnect": true });
+        self.begin_as("oauth")
+    }
+
+    fn begin_as(&self, alias: &str) -> Option<(String, String)> {
+        let body = json!({ "server_name": "oauth", "alias": alias, "reconnect": true });
         let answer = self.call("POST", "/assets/connect", Some(&body))?;
         assert_eq!(answer.status, 200, "{}", answer.body);
         let text = |name: &str| answer.json()[name].as_str().unwrap().to_owned();
@@ -146,7 +155,12 @@ impl Engine {
 
     /// Connects all the way.
     pub fn authorize(&self, provider: &Provider) -> String {
-        let (ref_id, auth_url) = self.begin().unwrap();
+        self.authorize_as("oauth", provider)
+    }
+
+    /// Connects all the way, under this alias.
+    pub fn authorize_as(&self, alias: &str, provider: &Provider) -> String {
+        let (ref_id, auth_url) = self.begin_as(alias).unwrap();
         assert_eq!(self.callback(&provider.consent(&auth_url)), Some(200));
         ref_id
     }

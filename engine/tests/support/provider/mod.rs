@@ -44,6 +44,8 @@ pub struct State {
     pub refresh_tokens: BTreeMap<String, BTreeSet<String>>,
     /// Refresh tokens that were used: each works once.
     pub spent: BTreeSet<String>,
+    /// Refreshes with a token that was not the last one: spent, or never given.
+    pub refused: u32,
     pub revoked: Vec<String>,
     pub clients: BTreeSet<String>,
     pub exchanges: u32,

@@ -141,9 +141,10 @@ fn exchange(state: &mut State, field: &dyn Fn(&str) -> String) -> Option<BTreeSe
 
 /// Each refresh token works once.
 fn refresh(state: &mut State, token: &str) -> Option<BTreeSet<String>> {
-    let scopes = state.refresh_tokens.remove(token)?;
+    let scopes = state.refresh_tokens.remove(token);
     state.spent.insert(token.to_owned());
-    Some(scopes)
+    state.refused += u32::from(scopes.is_none());
+    scopes
 }
 
 fn issue(state: &mut State, mut scopes: BTreeSet<String>) -> Json<Value> {
