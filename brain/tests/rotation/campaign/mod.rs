@@ -170,9 +170,12 @@ impl Campaign {
         let tally = self.tally.into_inner().unwrap();
         let (faults, chains) = (tally.faults(), tally.chains());
         let seconds = began.elapsed().as_secs();
-        let each = self.each.len();
+        let each = match self.each.len() {
+            0 => String::new(),
+            each => format!(" Each of {each} system calls of runs without harm met one."),
+        };
         let text = format!(
-            "{faults} faults in {chains} chains (seed {seed}, {seconds} s); each of {each} system calls of runs without harm met one; **0 values lost**.\n\n{}",
+            "{faults} faults in {chains} chains (seed {seed}, {seconds} s), **0 values lost**.{each}\n\n{}",
             tally.tables(&self.scenes)
         );
         println!("{text}");
