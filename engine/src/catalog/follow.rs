@@ -9,9 +9,9 @@ use super::LiveCatalog;
 
 /// Time between two looks. A look is a few system calls. Notices by the kernel would cost nothing at rest, but their number is
 /// limited for each user of a node (128 by default), and a node may hold more engines than that.
-const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
 
-/// Takes every change of the files within about a second, until the task is dropped. A bad change is logged once and kept out.
+/// Takes every change of the files within about two seconds, until the task is dropped. A bad change is logged once and kept out.
 pub async fn follow(catalog: Arc<LiveCatalog>) {
     if !catalog.has_files() {
         return;

@@ -218,7 +218,7 @@ impl Session {
 
     /// A server that misses headers has looked no further. The list tells which it wants.
     async fn learned_marks(&self, limit: Duration) -> bool {
-        let listed = self.meta.is_some() && self.list(limit).await.is_ok();
+        let listed = self.meta.is_some() && Box::pin(self.list(limit)).await.is_ok();
         let mirrored = self.mirrored.read().unwrap_or_else(PoisonError::into_inner);
         listed && !mirrored.is_empty()
     }
@@ -254,7 +254,7 @@ impl Session {
         let mut answer = self.send(&outgoing, arguments, limit).await;
         if let (Err(McpError::SessionLost), Wire::Streamable(wire)) = (&answer, &self.wire) {
             // The server did not know the session, so the request did not run: it may be sent again, once.
-            answer = match self.renew(wire, known_as).await {
+            answer = match Box::pin(self.renew(wire, known_as)).await {
                 Ok(()) => self.send(&outgoing, arguments, limit).await,
                 Err(error) if error.never_ran() => Err(error),
                 Err(_) => Err(McpError::SessionLost),

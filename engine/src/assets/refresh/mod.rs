@@ -51,13 +51,14 @@ impl Directory {
                 if !ended {
                     return Ok(());
                 }
-                self.renew(connection, state.generation).await
+                // Boxed, as it is rare: each call's future would have room for it.
+                Box::pin(self.renew(connection, state.generation)).await
             }
             // The provider was away for longer than the token lived: the refresh token may still work.
-            ConnectionStatus::Expired if state.credential.is_some() => self
-                .renew(connection, state.generation)
-                .await
-                .map_err(|_| connection.ended()),
+            ConnectionStatus::Expired if state.credential.is_some() => {
+                let renewing = Box::pin(self.renew(connection, state.generation));
+                renewing.await.map_err(|_| connection.ended())
+            }
             ConnectionStatus::Expired | ConnectionStatus::Revoked => Err(connection.ended()),
             ConnectionStatus::PendingOauth => Err(connection.never_connected()),
         }

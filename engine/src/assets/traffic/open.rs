@@ -54,6 +54,7 @@ impl Directory {
         F: Future<Output = Result<T, McpError>>,
     {
         let (mut renewed, mut reopened) = (false, false);
+        // What happens rarely is boxed: each call's future would have room for it, and is moved a few times.
         loop {
             let error = match self.session(connection, entry).await {
                 Ok(used) => match ask(used.session).await {
@@ -76,10 +77,10 @@ impl Directory {
             match error {
                 McpError::Unauthorized { generation, .. } if !renewed => {
                     renewed = true;
-                    self.renew(connection, generation).await?;
+                    Box::pin(self.renew(connection, generation)).await?;
                 }
                 McpError::SessionLost if !reopened => reopened = true,
-                error => return Err(self.refused(connection, error).await),
+                error => return Err(Box::pin(self.refused(connection, error)).await),
             }
         }
     }

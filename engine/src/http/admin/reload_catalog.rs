@@ -19,7 +19,7 @@ pub struct Reloaded {
 
 /// Reads the files of the catalog again.
 ///
-/// The engine also does so by itself within a second of a change; this call tells what came of it. A mistake changes nothing:
+/// The engine also does so by itself within two seconds of a change; this call tells what came of it. A mistake changes nothing:
 /// `details.problems` names each with its file, entry and field.
 #[utoipa::path(
     post,
