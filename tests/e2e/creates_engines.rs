@@ -50,8 +50,13 @@ async fn an_applied_engine_becomes_ready_with_everything_it_needs() -> anyhow::R
         );
         assert!(status.node.is_some(), "no node in the status");
         for condition in &status.conditions {
+            let expected = if condition.type_ == "Paused" {
+                "False"
+            } else {
+                "True"
+            };
             assert_eq!(
-                condition.status, "True",
+                condition.status, expected,
                 "{} {}",
                 condition.type_, condition.message
             );

@@ -140,7 +140,15 @@ impl Taker {
                 continue;
             };
             let place = Place::new(column, raw.row);
-            match kid(raw).and_then(|kid| tagger.tag(&kid, token, &place)) {
+            let kid = match kid(raw) {
+                // No engine starts on it, and setting the row aside would move the damage to where `verify` meets it.
+                Err(_) if self.every_key_held => {
+                    let why = "a key id is not 16 hex digits".to_owned();
+                    return Err(OpenError::Corrupt(why));
+                }
+                kid => kid,
+            };
+            match kid.and_then(|kid| tagger.tag(&kid, token, &place)) {
                 Ok(tag) => {
                     *self.stock.rows.entry(column).or_default() += 1;
                     if column != SealedColumn::KeyCanary {

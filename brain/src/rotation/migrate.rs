@@ -34,8 +34,10 @@ pub async fn migrate(
         overseer,
     };
     // The structure is looked at beside the values; what fails in a damaged brain fails for that reason.
-    let (whole, migrated) = tokio::join!(halted.check_whole(), work.run());
-    whole?;
+    // A check that failed ends it at once: nothing is written after it, whatever a second look would say.
+    let whole = async { Ok(halted.check_whole().await?) };
+    let work = async { Ok::<_, RotationError>(work.run().await) };
+    let ((), migrated) = tokio::try_join!(whole, work)?;
     migrated
 }
 

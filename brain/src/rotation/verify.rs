@@ -46,8 +46,10 @@ pub async fn verify(
         }
     };
     // The structure is looked at beside the values; what fails in a damaged brain fails for that reason.
-    let (whole, verdict) = tokio::join!(halted.check_whole(), verdict);
-    whole?;
+    // A check that failed ends it at once: nothing is written after it, whatever a second look would say.
+    let whole = async { Ok(halted.check_whole().await?) };
+    let verdict = async { Ok::<_, RotationError>(verdict.await) };
+    let ((), verdict) = tokio::try_join!(whole, verdict)?;
     verdict
 }
 
@@ -109,8 +111,11 @@ impl Work<'_> {
         reading.close().await?;
         let (kid, at) = (&self.state.keys.write_kid, self.clock.now());
         let mut changing = self.halted.change().await?;
-        changing.record_verified(kid, rows, at).await?;
-        changing.finish().await?;
+        let recorded = changing.record_verified(kid, rows, at).await;
+        // Also a write that failed leaves nothing in a log: whoever asks next can read how far it came.
+        let finished = changing.finish().await;
+        recorded?;
+        finished?;
         Ok(Verdict::Verified(Verified {
             database_id: self.state.database_id.to_string(),
             kid: kid.clone(),
@@ -157,8 +162,10 @@ impl Work<'_> {
         };
         let mut changing = self.halted.change().await?;
         let (id, kid, at) = (&task.order.id, &task.order.to, self.clock.now());
-        changing.record_refused(id, kid, problem, at).await?;
-        changing.finish().await?;
+        let recorded = changing.record_refused(id, kid, problem, at).await;
+        let finished = changing.finish().await;
+        recorded?;
+        finished?;
         Err(RotationError::InventoryChanged(problem))
     }
 
@@ -209,10 +216,11 @@ impl Work<'_> {
         let mut changing = self.halted.change().await?;
         let (id, to) = (&task.order.id, &task.order.to);
         let epoch = self.state.keys.epoch;
-        let entry = changing.certify(id, epoch, to, at, certificate).await?;
-        entry.ok_or(RotationError::Fenced)?;
+        let certified = changing.certify(id, epoch, to, at, certificate).await;
         failpoint::hit("rotation.certified");
-        changing.finish().await?;
+        let finished = changing.finish().await;
+        certified?.ok_or(RotationError::Fenced)?;
+        finished?;
         failpoint::hit("rotation.closed");
         let made = made.ok_or_else(|| OpenError::KeyNotHeld(to.clone()))?;
         Ok(Verdict::Certified(Box::new(made)))

@@ -72,6 +72,15 @@ fn a_brain_of_a_newer_schema() {
 }
 
 #[test]
+fn a_key_id_that_is_none() {
+    let volume = Volume::with_rows(5);
+    volume.hand().run(
+        "UPDATE connections SET kid = 'no-key-id-at-all' WHERE ref_id = 'conn-00000000000000000003'",
+    );
+    refused(&volume, &[1, 2], &task("first", &[1, 2]), BrainCorrupt);
+}
+
+#[test]
 fn a_damaged_file() {
     let volume = Volume::with_rows(500);
     volume.damage();

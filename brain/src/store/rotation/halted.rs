@@ -27,8 +27,7 @@ pub struct Halted {
 
 impl Halted {
     /// Takes the lock and refuses what an engine would refuse, but for the keys of the rows: whoever opens them all meets
-    /// each. What the last engine left in a log or journal is brought
-    /// home, and nothing else is written.
+    /// each. What the last engine left in a log or journal is brought home, and nothing else is written.
     pub async fn enter(config: &BrainConfig, vault: &Vault) -> Result<Self, OpenError> {
         let paths = BrainPaths::new(&config.path);
         let expected = Expected {

@@ -87,10 +87,11 @@ pub struct Plan {
 /// Decides.
 pub fn plan(observed: &Observed, assessment: &Assessment) -> Plan {
     let mut plan = Plan::default();
+    // Also while it is paused: a deletion waits for no pause, and its policy must be kept.
+    plan.steps.extend(hold(observed));
     if assessment.paused.holds() {
         return plan;
     }
-    plan.steps.extend(hold(observed));
     if observed.claim.is_none() {
         let class = assessment.resolved.as_ref();
         let birth = class.and_then(|class| birth(observed, assessment, class));

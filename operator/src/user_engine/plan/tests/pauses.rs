@@ -43,8 +43,8 @@ fn nothing_is_changed_while_it_lasts_and_everything_once_it_is_over() {
 }
 
 #[test]
-fn a_birth_waits_as_well_not_even_a_finalizer_is_put_on() {
-    assert_eq!(unheld().paused().plan(), Plan::default());
+fn a_birth_waits_as_well_and_the_engine_is_held_so_that_its_deletion_is_as_it_asks() {
+    assert_eq!(names(&unheld().paused().plan()), ["Hold"]);
     assert_eq!(names(&unheld().plan()), ["Hold", "MintKey"]);
 }
 
