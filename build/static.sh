@@ -6,7 +6,7 @@ out=${1:?usage: build/static.sh FOLDER}
 cd "$(dirname "$0")/.."
 target=$(rustc -vV | sed -n 's/^host: //p')
 # Relocations are packed: each engine reads all of them at its start, a megabyte otherwise.
-RUSTFLAGS="-C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs" \
+RUSTFLAGS=$(cat build/static.flags) \
   cargo build --locked --release --target "$target" -p userengine-operator -p userengine-engine --bins
 mkdir -p "$out"
 cp --remove-destination "${CARGO_TARGET_DIR:-target}/$target/release/operator" "${CARGO_TARGET_DIR:-target}/$target/release/engine" "$out/"

@@ -52,7 +52,7 @@ esac
 step "the servers that the engine is compared with, with its flags, and the client (about 4 minutes the first time on 2 cores)"
 host=$(rustc -vV | sed -n 's/^host: //p')
 # All packages, so that shared dependencies have the features that they have in the engine's image.
-RUSTFLAGS="-C target-feature=+crt-static" \
+RUSTFLAGS=$(cat build/static.flags) \
   cargo build --locked --quiet --release --target "$host" -p userengine-operator -p userengine-engine -p userengine-brain \
   --example bare --example echo --example rotate
 cargo build --locked --quiet -p userengine-e2e --example bench
