@@ -41,7 +41,7 @@ pub async fn class(client: &kube::Client, name: &str, changes: Value) -> anyhow:
     });
     merge(&mut object, json!({ "spec": changes }));
     // A null takes a field away, as server-side apply means it: by leaving it out.
-    if let Some(spec) = object["spec"].as_object_mut() {
+    if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
         spec.retain(|_, value| !value.is_null());
     }
     classes
