@@ -141,3 +141,31 @@ impl fmt::Display for RowName {
         write!(f, "{}/{}", self.table, self.row)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_1_to_63_characters_that_a_label_may_have() {
+        let longest = "a".repeat(63);
+        for text in ["a", "2026-q3_after.leak", longest.as_str()] {
+            assert_eq!(
+                RotationId::try_from(text.to_owned()).unwrap().as_str(),
+                text
+            );
+        }
+        for text in ["", "a b", "ä", "a/b", &format!("{longest}a")] {
+            assert!(RotationId::try_from(text.to_owned()).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_row_is_named_by_table_and_id() {
+        let name = RowName::try_from("connections/a/b".to_owned()).unwrap();
+        assert_eq!((name.table(), name.row()), ("connections", "a/b"));
+        for text in ["", "connections", "/", "connections/", "/a"] {
+            assert!(RowName::try_from(text.to_owned()).is_err(), "{text:?}");
+        }
+    }
+}

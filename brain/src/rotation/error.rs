@@ -125,3 +125,42 @@ impl From<RotationError> for Refusal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use userengine_rotation::request::RowName;
+
+    use super::*;
+    use crate::vault::{SealedColumn, UnsealError};
+
+    #[test]
+    fn each_objection_is_told_in_words_of_its_own() {
+        for (objection, words) in [
+            (Objection::Reversed, "the direction is wrong"),
+            (Objection::Over, "this rotation is over"),
+            (Objection::SameKey, "the one that the brain is sealed with"),
+            (Objection::OtherTarget, "has begun with another key"),
+        ] {
+            let told = RotationError::Refused(objection).to_string();
+            assert!(told.contains(words), "{objection:?}: {told}");
+        }
+    }
+
+    #[test]
+    fn of_the_rows_that_do_not_open_all_are_counted_and_the_first_three_named() {
+        let row = |id: &str| Unreadable {
+            name: RowName::new("connections", id),
+            column: SealedColumn::ConnectionCredentials,
+            why: UnsealError::NotAToken,
+        };
+        let told = |ids: &[&str]| {
+            let rows = ids.iter().copied().map(row).collect();
+            RotationError::Unreadable(rows).to_string()
+        };
+        assert_eq!(
+            told(&["a", "b", "c", "d"]),
+            "4 sealed values open with no key of the ring; the first: connections/a, connections/b, connections/c"
+        );
+        assert!(told(&["a", "b"]).ends_with("; the first: connections/a, connections/b"));
+    }
+}

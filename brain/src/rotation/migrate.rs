@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use userengine_rotation::gate::{Admission, admit};
-use userengine_rotation::request::Mode;
 use userengine_rotation::verdict::{Migrated, Step};
 
 use super::check::{Stock, Stocktaking, Unreadable, take_stock};
+use super::room::check_room;
 use super::sweep::Sweep;
 use super::{Overseer, RotationError, Task};
 use crate::clock::Clock;
@@ -33,12 +33,7 @@ pub async fn migrate(
         task,
         overseer,
     };
-    // The structure is looked at beside the values; what fails in a damaged brain fails for that reason.
-    // A check that failed ends it at once: nothing is written after it, whatever a second look would say.
-    let whole = async { Ok(halted.check_whole().await?) };
-    let work = async { Ok::<_, RotationError>(work.run().await) };
-    let ((), migrated) = tokio::try_join!(whole, work)?;
-    migrated
+    halted.while_checked(work.run()).await
 }
 
 struct Work<'a> {
@@ -59,10 +54,8 @@ impl Work<'_> {
         let mut changing = self.halted.change().await?;
         failpoint::hit("rotation.opened");
         let written = self.write(&mut changing, admission, &state, &stock).await;
-        // Stopped in the middle, too, it leaves nothing in a log: whoever asks next can read how far it came.
-        let finished = changing.finish().await;
-        let (epoch, rows) = written?;
-        finished?;
+        // Stopped in the middle, too.
+        let (epoch, rows) = changing.finish_after(written).await?;
         failpoint::hit("rotation.migrated");
         Ok(Migrated {
             rotation: self.task.order.id.clone(),
@@ -83,7 +76,7 @@ impl Work<'_> {
             Admission::Done => return Ok(None),
             Admission::Begin | Admission::Resume => {}
         }
-        self.check_room()?;
+        check_room(self.task.mode, self.halted.bytes(), self.halted.room()?)?;
         let to = &self.task.order.to;
         let authenticator = self
             .vault
@@ -111,23 +104,6 @@ impl Work<'_> {
         let stray = reading.stray(self.vault).await?;
         reading.close().await?;
         Ok(stray)
-    }
-
-    /// What SQLite may need for a while: a log of some batches, or of everything if every connection is marked.
-    fn check_room(&self) -> Result<(), RotationError> {
-        const LOG: u64 = 32 * 1024 * 1024;
-        const LEAST: u64 = 1024 * 1024;
-        let twice = self.halted.bytes().saturating_mul(2);
-        let needed = LEAST
-            + match self.task.mode {
-                Mode::Normal => twice.min(LOG),
-                Mode::Compromised => twice,
-            };
-        let free = self.halted.room()?;
-        if free < needed {
-            return Err(RotationError::NoRoom { free, needed });
-        }
-        Ok(())
     }
 
     /// Rows that nobody can open stop it, unless somebody named each of them. A row that opens is never set aside.

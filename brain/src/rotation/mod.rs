@@ -10,6 +10,7 @@ mod inspect;
 mod inventory;
 mod migrate;
 mod overseer;
+mod room;
 mod standing;
 mod sweep;
 mod task;

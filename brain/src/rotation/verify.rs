@@ -45,12 +45,7 @@ pub async fn verify(
             None => work.by_itself(reading).await,
         }
     };
-    // The structure is looked at beside the values; what fails in a damaged brain fails for that reason.
-    // A check that failed ends it at once: nothing is written after it, whatever a second look would say.
-    let whole = async { Ok(halted.check_whole().await?) };
-    let verdict = async { Ok::<_, RotationError>(verdict.await) };
-    let ((), verdict) = tokio::try_join!(whole, verdict)?;
-    verdict
+    halted.while_checked(verdict).await
 }
 
 fn check_only_key(vault: &Vault, expected: &Kid) -> Result<(), RotationError> {
@@ -112,10 +107,7 @@ impl Work<'_> {
         let (kid, at) = (&self.state.keys.write_kid, self.clock.now());
         let mut changing = self.halted.change().await?;
         let recorded = changing.record_verified(kid, rows, at).await;
-        // Also a write that failed leaves nothing in a log: whoever asks next can read how far it came.
-        let finished = changing.finish().await;
-        recorded?;
-        finished?;
+        changing.finish_after(recorded).await?;
         Ok(Verdict::Verified(Verified {
             database_id: self.state.database_id.to_string(),
             kid: kid.clone(),
@@ -163,9 +155,7 @@ impl Work<'_> {
         let mut changing = self.halted.change().await?;
         let (id, kid, at) = (&task.order.id, &task.order.to, self.clock.now());
         let recorded = changing.record_refused(id, kid, problem, at).await;
-        let finished = changing.finish().await;
-        recorded?;
-        finished?;
+        changing.finish_after(recorded).await?;
         Err(RotationError::InventoryChanged(problem))
     }
 
@@ -216,11 +206,13 @@ impl Work<'_> {
         let mut changing = self.halted.change().await?;
         let (id, to) = (&task.order.id, &task.order.to);
         let epoch = self.state.keys.epoch;
-        let certified = changing.certify(id, epoch, to, at, certificate).await;
+        let entry = changing.certify(id, epoch, to, at, certificate).await;
+        let certified = match entry {
+            Ok(entry) => entry.ok_or(RotationError::Fenced),
+            Err(error) => Err(error.into()),
+        };
         failpoint::hit("rotation.certified");
-        let finished = changing.finish().await;
-        certified?.ok_or(RotationError::Fenced)?;
-        finished?;
+        changing.finish_after(certified).await?;
         failpoint::hit("rotation.closed");
         let made = made.ok_or_else(|| OpenError::KeyNotHeld(to.clone()))?;
         Ok(Verdict::Certified(Box::new(made)))

@@ -9,7 +9,8 @@ use sqlx::{ConnectOptions, Sqlite, SqliteConnection, SqlitePool};
 
 use super::OpenError;
 
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest wait for a lock of the file, for a connection, or for one's turn to write.
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Name, SQLite's number or word for it.
 const SETTINGS: [(&str, &str); 5] = [
@@ -69,28 +70,29 @@ pub(super) async fn to_copy(path: &Path) -> Result<SqliteConnection, OpenError> 
 }
 
 /// The one connection that writes.
-pub(super) async fn writer(path: &Path) -> Result<SqlitePool, OpenError> {
-    let pool = pool(1)
-        .connect_with(options(path).create_if_missing(false))
-        .await;
-    pool.map_err(|error| OpenError::sqlite("open the brain", error))
+pub(super) async fn writer(path: &Path) -> Result<SqliteConnection, OpenError> {
+    let connected = async {
+        let mut connection = options(path).create_if_missing(false).connect().await?;
+        assert_settings(&mut connection).await?;
+        Ok(connection)
+    };
+    connected
+        .await
+        .map_err(|error| OpenError::sqlite("open the brain", error))
 }
 
-/// Connections that only read, opened when first needed.
+/// Connections that only read, opened when first needed. They stay open: no timer wakes an idle engine, and a file needs
+/// no test before use.
 pub(super) fn reader(path: &Path) -> SqlitePool {
-    pool(3).connect_lazy_with(options(path).read_only(true))
-}
-
-/// Connections stay open: no timer wakes an idle engine, and a file needs no test before use.
-fn pool(most: u32) -> PoolOptions<Sqlite> {
-    PoolOptions::new()
-        .max_connections(most)
+    PoolOptions::<Sqlite>::new()
+        .max_connections(3)
         .min_connections(0)
         .idle_timeout(None)
         .max_lifetime(None)
         .acquire_timeout(BUSY_TIMEOUT)
         .test_before_acquire(false)
         .after_connect(|connection, _| Box::pin(assert_settings(connection)))
+        .connect_lazy_with(options(path).read_only(true))
 }
 
 pub(super) async fn assert_settings(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {

@@ -27,6 +27,7 @@ mod refresh_intents;
 pub mod rotation;
 mod schema;
 mod tool_pins;
+mod writer;
 mod writing;
 
 use sqlx::SqlitePool;
@@ -45,11 +46,12 @@ pub use tool_pins::{NewToolPin, ToolPin};
 pub use writing::Writing;
 
 use lock::BrainLock;
+use writer::Writer;
 
 /// An open brain. One connection writes; a few others only read.
 #[derive(Debug)]
 pub struct Store {
-    writer: SqlitePool,
+    writer: Writer,
     reader: SqlitePool,
     identity: Identity,
     /// Held until the store is dropped; the kernel releases it when the process dies.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use sqlx::SqlitePool;
+use sqlx::SqliteConnection;
 use userengine_api::key::Kid;
 
 use super::connect::{self, checkpoint};
@@ -12,6 +12,7 @@ use super::identity::{self, LeftBehind};
 use super::lock::BrainLock;
 use super::paths::{BrainPaths, Found};
 use super::private_copy::{PLACES, PrivateCopy};
+use super::writer::Writer;
 use super::{BrainConfig, BrainMode};
 use super::{OpenError, Store, schema};
 use crate::clock::Clock;
@@ -67,12 +68,14 @@ pub async fn open(config: &BrainConfig, vault: &Vault, clock: &Clock) -> Result<
         )
         .await?;
     }
-    let (writer, left_behind) = open_to_write(&paths.brain, expected).await?;
-    let identity = read_identity(&writer).await?;
+    let (mut writer, left_behind) = open_to_write(&paths.brain, expected).await?;
+    let identity = identity::read(&mut writer)
+        .await
+        .map_err(|error| OpenError::storage("read the brain's identity", error))?;
     let reader = connect::reader(&paths.brain);
     let recovered = found.unfinished || left_behind == LeftBehind::Nothing;
     let store = Store {
-        writer,
+        writer: Writer::new(writer),
         reader,
         identity,
         _lock: lock,
@@ -147,12 +150,8 @@ pub(super) async fn examine_untouched(
 async fn open_to_write(
     brain: &Path,
     expected: Expected<'_>,
-) -> Result<(SqlitePool, LeftBehind), OpenError> {
-    let pool = connect::writer(brain).await?;
-    let mut connection = pool
-        .acquire()
-        .await
-        .map_err(|error| OpenError::sqlite("open the brain", error))?;
+) -> Result<(SqliteConnection, LeftBehind), OpenError> {
+    let mut connection = connect::writer(brain).await?;
     examine(&mut connection, expected).await?;
     schema::migrate(&mut connection).await?;
     let left_behind = identity::begin_session(&mut connection).await?;
@@ -161,18 +160,7 @@ async fn open_to_write(
         Ok(false) => return Err(OpenError::Locked),
         Err(error) => return Err(OpenError::sqlite("checkpoint the brain", error)),
     }
-    drop(connection);
-    Ok((pool, left_behind))
-}
-
-async fn read_identity(pool: &SqlitePool) -> Result<identity::Identity, OpenError> {
-    let mut connection = pool
-        .acquire()
-        .await
-        .map_err(|error| OpenError::sqlite("read the brain", error))?;
-    identity::read(&mut connection)
-        .await
-        .map_err(|error| OpenError::storage("read the brain's identity", error))
+    Ok((connection, left_behind))
 }
 
 #[cfg(test)]

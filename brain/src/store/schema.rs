@@ -91,8 +91,7 @@ mod tests {
     async fn the_committed_query_data_is_what_the_schema_gives() {
         let mut brain = SqliteConnection::connect("sqlite::memory:").await.unwrap();
         migrate(&mut brain).await.unwrap();
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/.sqlx");
-        for entry in std::fs::read_dir(folder).unwrap() {
+        for entry in std::fs::read_dir(".sqlx").unwrap() {
             let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
             let data: serde_json::Value = serde_json::from_str(&text).unwrap();
             let query = data["query"].as_str().unwrap().to_owned();

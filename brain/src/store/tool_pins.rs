@@ -79,7 +79,7 @@ impl Store {
             pins,
             id
         )
-        .execute(&self.writer)
+        .execute(&mut **self.turn().await?)
         .await
         .map_err(StoreError::sqlite("pin tools"))?;
         Ok(())

@@ -2,53 +2,37 @@
 
 use jiff::Timestamp;
 use secrecy::SecretString;
-use sqlx::{Sqlite, SqliteConnection, Transaction};
+use sqlx::SqliteConnection;
 use userengine_api::key::Kid;
 
+use super::writer::Turn;
 use super::{Store, StoreError, key_state};
 use crate::vault::{Place, Sealed, Vault};
 
 /// An open transaction. Dropped without [`Writing::commit`] it changes nothing.
 #[derive(Debug)]
 pub struct Writing {
-    transaction: Transaction<'static, Sqlite>,
+    turn: Turn,
 }
 
 impl Store {
     /// Begins to write. There is one writer, so this waits for the transaction before.
     pub async fn write(&self) -> Result<Writing, StoreError> {
-        let begun = match self.begin().await {
-            // SQLite ends a transaction by itself when the disk fails, and sqlx then takes the connection for being in one
-            // forever (<https://sqlite.org/lang_transaction.html#response_to_errors_within_a_transaction>).
-            Err(sqlx::Error::InvalidSavePointStatement) => {
-                self.renew_writer().await?;
-                self.begin().await
-            }
-            begun => begun,
-        };
-        let transaction = begun.map_err(StoreError::sqlite("begin to write"))?;
-        Ok(Writing { transaction })
-    }
-
-    async fn begin(&self) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
-        self.writer.begin_with("BEGIN IMMEDIATE").await
-    }
-
-    /// Closes the writing connection: the pool opens another.
-    async fn renew_writer(&self) -> Result<(), StoreError> {
-        tracing::warn!("opening the writing connection anew after a failure of the volume");
-        let renewed = async { self.writer.acquire().await?.close().await };
-        renewed
+        let mut turn = self.turn().await?;
+        turn.begin()
             .await
-            .map_err(StoreError::sqlite("close the writing connection"))
+            .map_err(StoreError::sqlite("begin to write"))?;
+        Ok(Writing { turn })
     }
 }
 
 impl Writing {
     /// Makes it all durable.
-    pub async fn commit(self) -> Result<(), StoreError> {
-        let commit = self.transaction.commit();
-        commit.await.map_err(StoreError::sqlite("commit"))
+    pub async fn commit(mut self) -> Result<(), StoreError> {
+        self.turn
+            .commit()
+            .await
+            .map_err(StoreError::sqlite("commit"))
     }
 
     /// Seals a value with the key that seals now.
@@ -68,7 +52,7 @@ impl Writing {
     }
 
     pub(super) fn brain(&mut self) -> &mut SqliteConnection {
-        &mut self.transaction
+        &mut self.turn
     }
 }
 
@@ -133,28 +117,31 @@ mod tests {
         writing.commit().await
     }
 
+    #[cfg(feature = "failpoints")]
     #[tokio::test]
     async fn a_full_volume_is_told_and_written_to_again_when_there_is_room() {
         let folder = tempfile::tempdir().unwrap();
         let store = store(&folder).await;
-        let pages: i64 = sqlx::query_scalar("PRAGMA page_count")
-            .fetch_one(&store.writer)
-            .await
-            .unwrap();
-        let limit = |pages: i64| {
-            let pragma = format!("PRAGMA max_page_count = {pages}");
-            sqlx::query(sqlx::AssertSqlSafe(pragma)).execute(&store.writer)
+        store.limit_pages(1).await.unwrap();
+        // The file has a few free pages.
+        let mut taken = 0;
+        let error = loop {
+            match add(&store, taken).await {
+                Ok(()) => taken += 1,
+                Err(error) => break error,
+            }
         };
-        limit(pages).await.unwrap();
-        let error = add(&store, 1).await.unwrap_err();
         assert_eq!(
             error.trouble(),
             Some("the brain's volume is full"),
             "{error}"
         );
-        // The limit ends with the connection that has it, and after such a failure there is another one.
-        add(&store, 2).await.unwrap();
-        assert_eq!(store.connections().await.unwrap().len(), 1);
+        store.limit_pages(u32::MAX - 1).await.unwrap();
+        add(&store, taken).await.unwrap();
+        assert_eq!(
+            store.connections().await.unwrap().len(),
+            usize::from(taken) + 1
+        );
     }
 
     #[tokio::test]

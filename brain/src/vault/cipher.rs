@@ -11,7 +11,7 @@ use sha2::Sha256;
 use userengine_api::key::EncryptionKey;
 use zeroize::Zeroizing;
 
-use super::token::{BLOCK_BYTES, HEAD_BYTES, IV_BYTES, SIGNATURE_BYTES, VERSION};
+use super::token::{BLOCK_BYTES, HEAD_BYTES, IV_BYTES, SIGNATURE_BYTES, VERSION, is_whole};
 use super::{SealError, Token};
 
 /// The two halves of a key.
@@ -86,13 +86,11 @@ impl Cipher {
         opened.clear();
         let decoded = self.base64.decode_vec(token, opened);
         decoded.map_err(|_| Shut::NotAToken)?;
-        let split = opened.split_last_chunk_mut::<SIGNATURE_BYTES>();
-        let (signed, signature) = split.ok_or(Shut::NotAToken)?;
-        let whole = signed.len().checked_sub(HEAD_BYTES + IV_BYTES);
-        let in_blocks = |bytes: usize| bytes > 0 && bytes.is_multiple_of(BLOCK_BYTES);
-        if signed.first() != Some(&VERSION) || !whole.is_some_and(in_blocks) {
+        if opened.first() != Some(&VERSION) || !is_whole(opened.len()) {
             return Err(Shut::NotAToken);
         }
+        let split = opened.split_last_chunk_mut::<SIGNATURE_BYTES>();
+        let (signed, signature) = split.ok_or(Shut::NotAToken)?;
         let mac = self.signing.clone().chain_update(&*signed);
         mac.verify_slice(signature).map_err(|_| Shut::WrongKey)?;
         let (_, rest) = signed
@@ -148,6 +146,20 @@ mod tests {
                 open(&key(1), &other.encrypt(&plaintext)).unwrap(),
                 plaintext
             );
+        }
+    }
+
+    #[test]
+    fn a_buffer_with_room_is_used_again_and_another_never_grows_in_place() {
+        let cipher = Cipher::new(&key(1));
+        let token = cipher.seal(b"a secret", 0).unwrap();
+        let token = token.as_str().as_bytes();
+        for room in [token.len(), token.len() + 1] {
+            let mut buffer = Zeroizing::new(Vec::with_capacity(room));
+            assert_eq!(buffer.capacity(), room);
+            let place = buffer.as_ptr();
+            cipher.open(token, &mut buffer).unwrap();
+            assert_eq!(buffer.as_ptr(), place, "{room}");
         }
     }
 

@@ -72,3 +72,46 @@ impl Vault {
         Some(Authenticator(mac))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write;
+
+    use userengine_api::key::EncryptionKey;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::ring::{Ring, RingConfig};
+
+    fn hex(tag: &Tag) -> String {
+        tag.iter().fold(String::new(), |mut text, byte| {
+            write!(text, "{byte:02x}").unwrap();
+            text
+        })
+    }
+
+    /// Computed with HMAC-SHA256 of Python's standard library, as RFC 5869 and RFC 2104 have it.
+    #[test]
+    fn tags_are_what_they_were_in_every_version() {
+        let key = EncryptionKey::from_bytes([1; KEY_BYTES]);
+        let kid = key.kid();
+        let ring = Ring::load(RingConfig::Single(key)).unwrap();
+        let vault = Vault::new(&ring, Clock::manual(jiff::Timestamp::UNIX_EPOCH));
+        for (purpose, expected) in [
+            (
+                Purpose::Inventory,
+                "7d9bad9bcef72eade75147ccdbfcfc46a944692146010ca655ceb89de7123eed",
+            ),
+            (
+                Purpose::Certificate,
+                "e756881d5b7da7879d29f70c0d1250a99f8192dcd4bfd2e4ef805af97a258a3d",
+            ),
+        ] {
+            let authenticator = vault.authenticator(&kid, purpose).unwrap();
+            let tag = authenticator.tag(b"abc");
+            assert_eq!(hex(&tag), expected, "{purpose:?}");
+            assert!(authenticator.fits(b"abc", &tag) && !authenticator.fits(b"abd", &tag));
+            assert_eq!(format!("{authenticator:?}"), "Authenticator");
+        }
+    }
+}

@@ -122,6 +122,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_place_is_told_by_table_column_and_row() {
+        let place = Place::new(SealedColumn::OauthFlowVerifier, "r-1");
+        assert_eq!(place.to_string(), "oauth_flows.verifier/r-1");
+        assert_eq!(
+            SealedColumn::OauthFlowVerifier.name(),
+            "oauth_flows.verifier"
+        );
+        assert_eq!(place.into_row(), "r-1");
+    }
+
+    #[test]
     fn knows_its_own_text_and_no_other() {
         for column in SealedColumn::ALL {
             let place = Place::new(column, "a/b.c");

@@ -71,7 +71,7 @@ fn in_alphabet(text: &[u8]) -> bool {
 }
 
 /// Has everything in it, and a cipher text of whole blocks.
-fn is_whole(bytes: usize) -> bool {
+pub(super) fn is_whole(bytes: usize) -> bool {
     bytes
         .checked_sub(FRAME_BYTES)
         .is_some_and(|cipher| cipher >= BLOCK_BYTES && cipher.is_multiple_of(BLOCK_BYTES))
@@ -108,6 +108,13 @@ mod tests {
                 "{text:?}"
             );
         }
+    }
+
+    /// Version, time, vector and signature take 57 bytes, and each block of the cipher 16.
+    #[test]
+    fn a_token_is_whole_with_a_block_or_more() {
+        let whole: Vec<usize> = (0..110).filter(|bytes| is_whole(*bytes)).collect();
+        assert_eq!(whole, [73, 89, 105]);
     }
 
     #[test]

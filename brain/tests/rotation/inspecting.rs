@@ -1,7 +1,7 @@
 //! Looking at a brain beside whoever has it.
 
 use userengine_brain::rotation::inspect;
-use userengine_brain::vault::SealedColumn;
+use userengine_brain::vault::{SealedColumn, UnsealError};
 
 use crate::support::{Volume, kid, runtime, task};
 
@@ -43,4 +43,18 @@ fn without_the_key_everything_is_shut() {
     let (config, vault) = (volume.config(), volume.vault(&[2]));
     let findings = runtime().block_on(inspect(&config, &vault)).unwrap();
     assert_eq!(findings.stock.unreadable.len(), 18);
+}
+
+#[test]
+fn a_key_id_that_is_none_is_listed_and_ends_nothing() {
+    let volume = Volume::with_rows(10);
+    volume
+        .hand()
+        .run("UPDATE connections SET kid = 'no-key-id-at-all' WHERE alias = 'mail-6'");
+    let (config, vault) = (volume.config(), volume.vault(&[1]));
+    let findings = runtime().block_on(inspect(&config, &vault)).unwrap();
+    let unreadable = &findings.stock.unreadable;
+    assert_eq!(unreadable.len(), 1);
+    assert_eq!(unreadable[0].why, UnsealError::NotAToken);
+    assert_eq!(findings.stock.total(), 17);
 }

@@ -1,14 +1,10 @@
 //! A Job that is killed, at every step and at any moment, loses nothing, and a rerun finishes.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
-use userengine_rotation::request::Mode;
 use userengine_rotation::verdict::Certificate;
 
-use crate::support::{
-    End, Fault, Job, Strace, Values, Volume, Work, has_strace, run_as_child, task,
-};
+use crate::support::{End, Fault, Job, Strace, Values, Volume, has_strace, run_as_child, task};
 
 /// Every step that the code names.
 pub const STEPS: [&str; 14] = [
@@ -35,22 +31,10 @@ fn child() {
     run_as_child();
 }
 
-fn job() -> Job {
-    Job {
-        id: "first",
-        keys: &[1, 2],
-        mode: Mode::Normal,
-        work: Work::MigrateAndVerify,
-        page: None,
-    }
-}
-
 /// More than two pages, and in the log of an engine that was killed.
 fn left_by_a_killed_engine(rows: usize) -> Volume {
     let volume = Volume::with_rows(rows);
-    volume
-        .hand()
-        .leave_in_log("INSERT INTO former_aliases VALUES ('gone', '2026-11-21T10:00:00.000Z')");
+    volume.hand().die_with_a_log();
     volume
 }
 
@@ -72,7 +56,7 @@ fn killed_at_each_step_that_the_code_names() {
     let before = template.copy().values(&[1]);
     for step in STEPS {
         let volume = template.copy();
-        let run = job().run(&volume, &Fault::At(step, 1));
+        let run = Job::first().run(&volume, &Fault::At(step, 1));
         assert_eq!(run.end, End::Killed, "{step}");
         nothing_is_lost(&volume, &before, step);
     }
@@ -82,8 +66,7 @@ fn killed_at_each_step_that_the_code_names() {
 fn each_step_is_in_the_list() {
     let mut found = BTreeSet::new();
     for room in ["src/rotation", "src/store/rotation"] {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(room);
-        for entry in std::fs::read_dir(folder).unwrap() {
+        for entry in std::fs::read_dir(room).unwrap() {
             let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
             let hits = text.split("failpoint::hit(\"").skip(1);
             found.extend(hits.map(|rest| rest.split_once('"').unwrap().0.to_owned()));
@@ -100,7 +83,7 @@ fn nothing_is_renamed_and_what_is_on_the_volume_is_only_written_synced_cut_and_r
     }
     let volume = left_by_a_killed_engine(20);
     let strace = Strace::watching(&volume, "%file,%desc");
-    let log = job().watched(&volume, &strace);
+    let log = Job::first().watched(&volume, &strace);
     let made = |call: &str| log.contains(&format!(" {call}("));
     // The log is one of what was looked for.
     for call in ["pwrite64", "ftruncate", "unlink"] {

@@ -9,11 +9,13 @@
 
 #[cfg(feature = "failpoints")]
 mod campaign;
+mod certificates;
 mod inspecting;
 #[cfg(feature = "failpoints")]
 mod kills;
 mod refusals;
 mod set_aside;
 mod support;
+mod sweeping;
 mod takeover;
 mod whole_path;

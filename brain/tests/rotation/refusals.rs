@@ -5,7 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use userengine_api::refusal::RefusalReason::{self, *};
 use userengine_brain::clock::Clock;
-use userengine_brain::rotation::Task;
+use userengine_brain::rotation::{RotationError, Task};
+use userengine_brain::store::OpenError;
 
 use crate::support::{Volume, kid, reason, task};
 
@@ -223,8 +224,20 @@ fn verify_with_more_than_one_key_with_the_wrong_one_and_before_migrate() {
     assert_eq!(volume.hash(), hash);
     volume.migrate(&[1, 2], &rotation).unwrap();
     let hash = volume.hash();
-    assert_eq!(reason(volume.verify(&[1, 2], Some(&rotation))), KeyForeign);
-    assert_eq!(reason(volume.verify(&[1], Some(&rotation))), KeyForeign);
+    // The same reason, and not the same cure.
+    let refused = |keys: &[u8]| volume.verify(keys, Some(&rotation)).unwrap_err();
+    let (too_many, lacking) = (refused(&[1, 2]), refused(&[1]));
+    assert!(
+        matches!(&too_many, RotationError::NotTheOnlyKey { held: 2, expected } if *expected == kid(2)),
+        "{too_many}"
+    );
+    assert!(
+        matches!(&lacking, RotationError::Open(OpenError::KeyNotHeld(needed)) if *needed == kid(2)),
+        "{lacking}"
+    );
+    for error in [too_many, lacking] {
+        assert_eq!(reason::<()>(Err(error)), KeyForeign);
+    }
     assert_eq!(reason(volume.verify(&[2], None)), RotationOpen);
     assert_eq!(
         reason(volume.verify(&[2], Some(&task("other", &[1, 2])))),

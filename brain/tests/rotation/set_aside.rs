@@ -1,6 +1,9 @@
 //! Rows that nobody can open, and keys that somebody else may have.
 
+use std::time::Duration;
+
 use userengine_api::refusal::RefusalReason::RowsUnreadable;
+use userengine_brain::clock::Clock;
 use userengine_brain::rotation::Task;
 use userengine_rotation::request::Mode;
 
@@ -92,6 +95,32 @@ fn after_a_compromise_every_credential_waits_for_fresh_consent() {
             .hand()
             .number("SELECT COUNT(*) FROM connections WHERE last_error LIKE '%connect again%'"),
         3
+    );
+}
+
+#[test]
+fn a_rerun_goes_on_with_what_was_begun_and_asks_no_owner_twice() {
+    let began = "2026-11-21T10:00:00Z";
+    let volume = Volume::with_rows(4).with_clock(Clock::manual(began.parse().unwrap()));
+    let first = Task {
+        mode: Mode::Compromised,
+        ..task("first", &[1, 2])
+    };
+    volume.migrate(&[1, 2], &first).unwrap();
+    let hand = volume.hand();
+    hand.run("UPDATE connections SET status = 'connected' WHERE alias = 'mail-1'");
+    volume.engine_clock_ahead(Duration::from_mins(5));
+    let certificate = volume.rotate(&[1, 2], &task("first", &[1, 2]));
+    assert_eq!(certificate.mode, Mode::Compromised);
+    assert_eq!((certificate.from, certificate.epoch), (kid(1), 2));
+    assert_eq!(certificate.started_at, began);
+    let asked = "SELECT COUNT(*) FROM connections WHERE status = 'expired'";
+    assert_eq!(hand.number(asked), 3);
+    assert_eq!(
+        hand.text(
+            "SELECT group_concat(event, ' ') FROM (SELECT event FROM rotation_log ORDER BY seq)"
+        ),
+        "begun resumed certified"
     );
 }
 

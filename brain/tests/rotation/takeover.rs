@@ -3,7 +3,6 @@
 use userengine_api::refusal::RefusalReason::{
     BrainCorrupt, InventoryChanged, RotationInterrupted, RotationOver, RotationReversed,
 };
-use userengine_brain::rotation::{CertificateError, verify_certificate};
 use userengine_brain::store::rotation::{Baseline, Beginning, Halted, Reading};
 use userengine_brain::vault::SealedColumn;
 use userengine_rotation::request::Mode;
@@ -213,35 +212,4 @@ fn the_log_only_grows_and_a_change_in_it_is_found() {
     hand.run("DROP TRIGGER rotation_log_is_never_changed; UPDATE rotation_log SET details = '{}' WHERE seq = 1");
     let next = task("second", &[2, 3]);
     assert_eq!(reason(volume.migrate(&[2, 3], &next)), BrainCorrupt);
-}
-
-#[test]
-fn a_certificate_is_checked_without_the_cluster() {
-    let volume = Volume::with_rows(3);
-    let certificate = volume.rotate(&[1, 2], &task("first", &[1, 2]));
-    let text = serde_json::to_string(&certificate).unwrap();
-    let vault = volume.vault(&[2]);
-    let problem = |text: &str| verify_certificate(text, &vault, None).unwrap_err();
-    assert!(verify_certificate(&text, &vault, None).is_ok());
-
-    let altered = text.replace(
-        r#""connections.credentials":3"#,
-        r#""connections.credentials":4"#,
-    );
-    assert!(matches!(problem(&altered), CertificateError::Signature));
-    let root = &certificate.inventory_after;
-    let differs = text.replacen(root, &"0".repeat(64), 1);
-    assert!(matches!(problem(&differs), CertificateError::Inventories));
-    assert!(matches!(problem("{}"), CertificateError::Form(_)));
-    let later = text.replace(r#""version":1"#, r#""version":2"#);
-    assert!(matches!(problem(&later), CertificateError::Form(_)));
-    let old = verify_certificate(&text, &volume.vault(&[1]), None).unwrap_err();
-    assert!(matches!(old, CertificateError::KeyNotHeld(_)));
-
-    let other = Volume::with_rows(3);
-    other.rotate(&[1, 2], &task("first", &[1, 2]));
-    assert!(matches!(
-        other.checked_against_its_log(&text),
-        Err(CertificateError::NotInLog)
-    ));
 }

@@ -59,6 +59,11 @@ fn keys_follow_each_other_and_the_log_holds_them_all() {
         verify_certificate(&text, &volume.vault(&[2, 3]), None).unwrap(),
         second
     );
+    // Of several under one key, each has its own.
+    let again = task("again", &[1, 2]);
+    assert_ne!(volume.rotate(&[1, 2], &again), first);
+    let asked = task("first", &[1, 2]);
+    assert_eq!(certified(volume.verify(&[2], Some(&asked))), first);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::end::{End, end};
 use super::open::{LOST_TARGET, is_free, is_late, is_usable, moved, start, stopped};
 use super::{ATTEMPT_SECONDS, ATTEMPTS, Decision, Job, News, PROGRESS_SECONDS, Seen, Wish};
 use crate::ledger::{Ledger, Open, Outcome, Phase, Reached};
-use crate::verdict::{Certificate, Progress, Refused, Verdict};
+use crate::verdict::{Certificate, Progress, Refused, Step, Verdict};
 
 pub(super) fn running(ledger: &Ledger, open: &Open, seen: &Seen<'_>) -> Decision {
     match &seen.job {
@@ -28,9 +28,11 @@ fn attempt(ledger: &Ledger, open: &Open, seen: &Seen<'_>) -> Decision {
     })
 }
 
-/// Progress moves the deadline; it is written down at most once in a while.
+/// Progress moves the deadline; it is written down once a step, so that nobody is told of an earlier one while the Job cannot
+/// be asked, and within a step once in a while.
 fn extend(ledger: &Ledger, open: &Open, seen: &Seen<'_>, reached: Reached) -> Decision {
-    if !is_late(open, seen, PROGRESS_SECONDS) {
+    let before = open.reached.map_or(Step::Checking, |before| before.step);
+    if reached.step <= before && !is_late(open, seen, PROGRESS_SECONDS) {
         return attempt(ledger, open, seen);
     }
     let reached = Some(reached);

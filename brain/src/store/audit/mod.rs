@@ -1,6 +1,7 @@
 //! The audit rows.
 
 use std::borrow::Cow;
+use std::ops::RangeInclusive;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -71,13 +72,11 @@ pub struct AuditRow {
 
 impl Store {
     /// Stores rows with one durable commit. Gives their ids in the order of the rows.
-    pub async fn append_audit(&self, rows: &[NewAuditRow]) -> Result<Vec<i64>, StoreError> {
-        let mut brain = self
-            .writer
-            .acquire()
-            .await
-            .map_err(StoreError::sqlite("get the writing connection"))?;
-        append(&mut brain, rows).await
+    pub async fn append_audit(
+        &self,
+        rows: &[NewAuditRow],
+    ) -> Result<RangeInclusive<i64>, StoreError> {
+        append(&mut *self.turn().await?, rows).await
     }
 
     /// Stores rows and outcomes of earlier ones, all or nothing.
@@ -112,25 +111,25 @@ impl Store {
         .map_err(StoreError::sqlite("read audit rows"))
     }
 
-    /// Deletes rows that are older than a time and rows beyond the newest `keep`, up to `chunk` of each. Gives how many.
+    /// Looks at the `chunk` oldest rows and deletes those from before a time and those beyond the newest `keep`. Gives how
+    /// many. The newest row of all stays, so that its id is not given again.
     pub async fn trim_audit(
         &self,
         older_than: &str,
         keep: u32,
         chunk: u32,
     ) -> Result<u64, StoreError> {
-        // Ids are given in order and never again, so the distance to the newest is the number of rows at most. Each
-        // half of the union walks an index and ends at its limit, however many rows there are.
+        // Ids grow by one, so the distance to the newest is the number of rows at most.
         let deleted = sqlx::query!(
-            "DELETE FROM audit WHERE id IN (
-                 SELECT id FROM (SELECT id FROM audit WHERE id <= (SELECT COALESCE(MAX(id), 0) FROM audit) - ?1
-                                 ORDER BY id LIMIT ?3)
-                 UNION SELECT id FROM (SELECT id FROM audit WHERE at < ?2 ORDER BY at LIMIT ?3))",
+            "DELETE FROM audit
+             WHERE id IN (SELECT id FROM audit ORDER BY id LIMIT ?3)
+               AND (at < ?2 OR id <= (SELECT MAX(id) FROM audit) - ?1)
+               AND id < (SELECT MAX(id) FROM audit)",
             keep,
             older_than,
             chunk
         )
-        .execute(&self.writer)
+        .execute(&mut **self.turn().await?)
         .await
         .map_err(StoreError::sqlite("trim the audit"))?;
         Ok(deleted.rows_affected())
@@ -145,26 +144,26 @@ impl Writing {
     }
 }
 
-/// One statement, whatever the number of rows.
+/// One statement, whatever the number of rows. It returns no rows: each would wake whoever waits before the commit is done.
 async fn append(
     brain: &mut SqliteConnection,
     rows: &[NewAuditRow],
-) -> Result<Vec<i64>, StoreError> {
-    let rows = json(rows)?;
-    let mut ids = sqlx::query_scalar!(
-        r#"INSERT INTO audit (at, kind, ref_id, server_name, tool, outcome, duration_ms, request_id, details)
-           SELECT value ->> 'at', value ->> 'kind', value ->> 'ref_id', value ->> 'server_name', value ->> 'tool',
-                  value ->> 'outcome', value ->> 'duration_ms', value ->> 'request_id', value -> 'details'
-           FROM json_each(?) ORDER BY key
-           RETURNING id AS "id!: i64""#,
-        rows
+) -> Result<RangeInclusive<i64>, StoreError> {
+    let json = json(rows)?;
+    let stored = sqlx::query!(
+        "INSERT INTO audit (at, kind, ref_id, server_name, tool, outcome, duration_ms, request_id, details)
+         SELECT value ->> 'at', value ->> 'kind', value ->> 'ref_id', value ->> 'server_name', value ->> 'tool',
+                value ->> 'outcome', value ->> 'duration_ms', value ->> 'request_id', value -> 'details'
+         FROM json_each(?) ORDER BY key",
+        json
     )
-    .fetch_all(brain)
+    .execute(brain)
     .await
     .map_err(StoreError::sqlite("store audit rows"))?;
-    // SQLite inserts in the order asked for and may return in another.
-    ids.sort_unstable();
-    Ok(ids)
+    // Each row's id is one more than the highest before (<https://sqlite.org/autoinc.html>).
+    let newest = stored.last_insert_rowid();
+    let count = i64::try_from(stored.rows_affected()).unwrap_or(i64::MAX);
+    Ok(newest - count + 1..=newest)
 }
 
 async fn complete(

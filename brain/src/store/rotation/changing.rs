@@ -83,7 +83,7 @@ impl Changing {
     }
 
     /// Brings everything into the main file, where a copy of that file alone holds it, and closes the brain.
-    pub async fn finish(mut self) -> Result<(), StoreError> {
+    async fn finish(mut self) -> Result<(), StoreError> {
         if !connect::checkpoint(&mut self.0)
             .await
             .map_err(StoreError::sqlite("checkpoint"))?
@@ -94,6 +94,15 @@ impl Changing {
             .close()
             .await
             .map_err(StoreError::sqlite("close the brain"))
+    }
+
+    /// Closes the brain after a write, with everything in the main file: also a write that failed leaves nothing in a log, so
+    /// that whoever asks next can read how far it came. Its own failure is told before that of closing.
+    pub async fn finish_after<T, E: From<StoreError>>(self, written: Result<T, E>) -> Result<T, E> {
+        let finished = self.finish().await;
+        let written = written?;
+        finished?;
+        Ok(written)
     }
 }
 

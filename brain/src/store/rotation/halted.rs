@@ -88,6 +88,18 @@ impl Halted {
         self.whole.get_or_try_init(check).await.copied()
     }
 
+    /// Does the work beside a look at the whole file. What fails in a damaged brain fails for that reason, and a look that
+    /// failed ends the work at once: nothing is written after it, whatever a second look would say.
+    pub async fn while_checked<T, E: From<OpenError>>(
+        &self,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        let whole = async { Ok::<_, E>(self.check_whole().await?) };
+        let work = async { Ok(work.await) };
+        let ((), done) = tokio::try_join!(whole, work)?;
+        done
+    }
+
     /// Looks at the brain as it is, without a trace on the volume. Ends before the first write.
     pub async fn look(&self) -> Result<Reading, OpenError> {
         Ok(Reading::new(connect::immutable(&self.brain).await?))

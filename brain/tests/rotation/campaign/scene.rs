@@ -44,12 +44,8 @@ pub enum Found {
 impl Scene {
     /// The first one once more, with thousands of values and the product's own pages.
     pub fn large() -> Self {
-        let job = Job {
-            page: None,
-            ..job()
-        };
         let name = "2,100 connections, pages of 1,000";
-        Self::of(name, Volume::with_rows(2100), &job)
+        Self::of(name, Volume::with_rows(2100), &Job::first())
     }
 
     /// Small ones, each measured by a run without harm.
@@ -193,11 +189,8 @@ impl Scene {
 
 fn job() -> Job {
     Job {
-        id: "first",
-        keys: &[1, 2],
-        mode: Mode::Normal,
-        work: Work::MigrateAndVerify,
         page: Some(PAGE),
+        ..Job::first()
     }
 }
 
@@ -209,8 +202,7 @@ fn under(volume: &Volume, kid: &str) -> usize {
 
 fn unfinished(handed_over: &Volume) -> Volume {
     let volume = handed_over.copy();
-    let statement = "INSERT INTO former_aliases VALUES ('gone', '2026-11-21T10:00:00.000Z')";
-    volume.hand().leave_in_log(statement);
+    volume.hand().die_with_a_log();
     volume
 }
 

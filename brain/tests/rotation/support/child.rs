@@ -30,6 +30,19 @@ pub struct Job {
     pub page: Option<u32>,
 }
 
+impl Job {
+    /// The first rotation of a brain, from key 1 to key 2, with pages as the product has them.
+    pub fn first() -> Self {
+        Self {
+            id: "first",
+            keys: &[1, 2],
+            mode: Mode::Normal,
+            work: Work::MigrateAndVerify,
+            page: None,
+        }
+    }
+}
+
 /// Which containers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Work {

@@ -20,7 +20,7 @@ use userengine_brain::ring::{Ring, RingConfig};
 use userengine_brain::rotation::{
     CertificateError, Overseer, RotationError, Task, migrate, verify, verify_certificate,
 };
-use userengine_brain::store::rotation::{Reading, Swap};
+use userengine_brain::store::rotation::{Entry, Reading, Swap};
 use userengine_brain::store::{self, BrainConfig, BrainMode, Store};
 use userengine_brain::vault::{Place, Sealed, SealedColumn, Token, Vault};
 use userengine_rotation::gate::Order;
@@ -242,11 +242,15 @@ impl Volume {
 
     /// The certificate against the brain's own log.
     pub fn checked_against_its_log(&self, text: &str) -> Result<Certificate, CertificateError> {
-        let log = runtime().block_on(async {
+        verify_certificate(text, &self.vault(&[2]), Some(("mine", &self.log())))
+    }
+
+    /// The brain's own log.
+    pub fn log(&self) -> Vec<Entry> {
+        runtime().block_on(async {
             let mut reading = Reading::of_quiet(&self.brain()).await.unwrap().unwrap();
             reading.log().await.unwrap()
-        });
-        verify_certificate(text, &self.vault(&[2]), Some(("mine", &log)))
+        })
     }
 
     /// What an engine checks at its start, without counting as a start: the values stay those of the rotation.
@@ -304,9 +308,13 @@ impl Volume {
             let watching = async {
                 progress.wait_for(there).await.unwrap();
                 overseer.ask_to_end();
+                std::future::pending().await
             };
-            let work = migrate(&config, &vault, &self.clock, task, &overseer);
-            tokio::join!(work, watching).0
+            // Work that ends without that step is not waited for.
+            tokio::select! {
+                done = migrate(&config, &vault, &self.clock, task, &overseer) => done,
+                never = watching => never,
+            }
         })
     }
 

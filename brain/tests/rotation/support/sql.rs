@@ -31,7 +31,12 @@ impl Hand {
         });
     }
 
-    /// Runs a statement and keeps its effect in the write-ahead log only, as a killed engine leaves it.
+    /// Something was written that is in the write-ahead log only, as a killed engine leaves it.
+    pub fn die_with_a_log(&self) {
+        self.leave_in_log("INSERT INTO former_aliases VALUES ('gone', '2026-11-21T10:00:00.000Z')");
+    }
+
+    /// Runs a statement and keeps its effect in the write-ahead log only.
     pub fn leave_in_log(&self, statement: &str) {
         runtime().block_on(async {
             let mut brain = self.connect().await;

@@ -75,7 +75,9 @@ fn a_job_that_says_nothing_is_tried_three_times_and_then_both_keys_stay() {
         let news = end_attempt(&mut engine, Job::Ended(None));
         assert_eq!(news[1], News::Started { attempt });
     }
-    end_attempt(&mut engine, Job::Ended(None));
+    let news = end_attempt(&mut engine, Job::Ended(None));
+    let retries = |news: &News| matches!(news, News::Retrying { .. });
+    assert!(!news.iter().any(retries), "{news:?}");
     assert_eq!(engine.outcome(), Outcome::Failed);
     assert!(engine.why().contains("3 times"));
     assert_eq!(engine.states(), "a:active b:staged");
@@ -164,9 +166,18 @@ fn progress_moves_the_deadline() {
 }
 
 #[test]
-fn progress_is_written_down_at_most_once_a_minute() {
+fn progress_is_written_down_once_a_step_and_within_it_at_most_once_a_minute() {
     let mut engine = running();
+    engine.job = progress(Step::Checking, 10);
+    assert_eq!(engine.wish().job, Some(1));
     engine.job = progress(Step::Migrating, 10);
+    assert_eq!(engine.write(), []);
+    engine.job = Job::Running(None);
+    assert_eq!(
+        stage(&engine.ledger, &engine.seen()),
+        Some(Stage::Migrating)
+    );
+    engine.job = progress(Step::Migrating, 20);
     engine.now += 59;
     assert_eq!(engine.wish().job, Some(1));
     engine.now += 1;
@@ -183,6 +194,7 @@ fn the_progress_of_another_rotation_moves_nothing() {
         done: 1,
         total: 1,
     }));
+    assert_eq!(stage(&engine.ledger, &engine.seen()), Some(Stage::Checking));
     engine.now += 300;
     engine.write();
     assert_eq!(engine.open().phase, Phase::Clearing);
