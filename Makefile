@@ -1,7 +1,7 @@
 # Every command says what it is doing and how long that usually takes. The first four are for users of the repository.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test down lint unit conformance e2e bench bench-connectors faults generate images
+.PHONY: help demo test down lint unit conformance e2e bench bench-connectors faults mutants generate profile images
 
 help: ## what there is to run
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,8 +35,14 @@ bench-connectors: ## those of tool calls, which need no cluster (about 20 minute
 faults: ## the long fault campaigns (hours; tests/faults.sh --list)
 	@tests/faults.sh
 
+mutants: ## changes the heart of the code in small ways and sees that tests notice (hours; tests/mutants.sh says more)
+	@tests/mutants.sh
+
 generate: ## files that are made from code: definitions, OpenAPI, query data
 	@build/generate.sh
+
+profile: ## counts anew what an engine does most, for the compiler (10 minutes; build/profile.sh says when)
+	@build/profile.sh
 
 images: ## both images, as docker archives in dist/
 	@build/images.sh dist

@@ -5,8 +5,7 @@ set -eu
 out=${1:?usage: build/static.sh FOLDER}
 cd "$(dirname "$0")/.."
 target=$(rustc -vV | sed -n 's/^host: //p')
-# Relocations are packed: each engine reads all of them at its start, a megabyte otherwise.
-RUSTFLAGS=$(cat build/static.flags) \
-  cargo build --locked --release --target "$target" -p userengine-operator -p userengine-engine --bins
+flags=$(build/flags.sh)
+RUSTFLAGS=$flags cargo build --locked --release --target "$target" -p userengine-operator -p userengine-engine --bins
 mkdir -p "$out"
 cp --remove-destination "${CARGO_TARGET_DIR:-target}/$target/release/operator" "${CARGO_TARGET_DIR:-target}/$target/release/engine" "$out/"
