@@ -11,6 +11,7 @@ mod brain_lock;
 pub mod catalog;
 pub mod command;
 pub mod config;
+mod eager;
 pub mod egress;
 pub mod http;
 pub mod internal;

@@ -12,6 +12,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use crate::eager::eager;
+
 /// A client that does not finish its request's head in this time is cut off.
 const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -39,7 +41,7 @@ pub async fn serve(
         tokio::select! {
             () = &mut shutdown => break,
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => { connections.spawn(answer(stream, router.clone(), stopped.clone())); }
+                Ok((stream, _)) => { connections.spawn(eager(answer(stream, router.clone(), stopped.clone()))); }
                 Err(error) => wait_after(&error).await,
             },
             // Keeps the set as small as the number of open connections.

@@ -10,7 +10,7 @@ use url::Url;
 use userengine_engine::catalog::OauthSettings;
 use userengine_engine::config::{ConnectorsConfig, Environment, HttpConfig};
 use userengine_engine::domain::Scopes;
-use userengine_engine::egress::{Egress, Profile, Wait};
+use userengine_engine::egress::{Egress, Profile};
 use userengine_engine::oauth::{
     Authorization, Challenge, Client, ClientChoice, OauthError, Provider, TokenSet, authorize,
     callback_url, check_iss, choose_client, client_metadata_url, discover, exchange, refresh,
@@ -107,13 +107,11 @@ impl Flow {
 
 /// Redirects are not followed.
 async fn fetch(http: &Egress, request: http::request::Builder) -> Response<()> {
-    let wait = Wait {
-        head: Duration::from_mins(1),
-        total: Duration::from_mins(1),
-        body: 64 * 1024,
-    };
     let request = request.body(Bytes::new()).unwrap();
-    let answer = http.send(Profile::Catalog, request, wait).await.unwrap();
+    let url = request.uri().to_string();
+    let target = http.target(Profile::Catalog, &url).unwrap();
+    let limit = Duration::from_mins(1);
+    let answer = http.send(&target, request, limit).await.unwrap();
     answer.map(drop)
 }
 

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use url::Url;
 use userengine_engine::catalog::{Endpoint, OauthSettings};
 use userengine_engine::domain::Scopes;
-use userengine_engine::egress::{Egress, Profile, Wait};
+use userengine_engine::egress::{Egress, Profile};
 use userengine_engine::mcp::{
     Credential, CredentialSource, McpError, Session, Target, ToolDefinition, ToolResult,
 };
@@ -179,12 +179,8 @@ impl User {
     /// The person's browser: where does the provider send it?
     async fn visit(&self, url: &Url) -> Result<BTreeMap<String, String>, Failure> {
         let request = Request::get(url.as_str()).body(Bytes::new())?;
-        let wait = Wait {
-            head: LIMIT,
-            total: LIMIT,
-            body: 0,
-        };
-        let answer = self.egress.send(Profile::Catalog, request, wait).await?;
+        let target = self.egress.target(Profile::Catalog, url.as_str())?;
+        let answer = self.egress.send(&target, request, LIMIT).await?;
         let location = answer.headers().get(LOCATION);
         let location = location.ok_or("the provider does not redirect")?.to_str()?;
         let location = url.join(location)?;

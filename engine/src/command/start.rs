@@ -35,10 +35,9 @@ pub(super) fn block_on<F: Future>(
         Threads::One => Builder::new_current_thread(),
         Threads::Two => Builder::new_multi_thread(),
     };
-    if let Threads::Two = threads {
-        builder.worker_threads(2);
-    }
-    let runtime = builder.enable_all().build().map_err(|error| {
+    // A runtime of one thread does not look at it.
+    builder.worker_threads(2).enable_all();
+    let runtime = builder.build().map_err(|error| {
         Refusal::new(otherwise, format!("failed to start the runtime: {error}"))
     })?;
     let output = runtime.block_on(work);

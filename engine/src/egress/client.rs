@@ -11,7 +11,7 @@ use tracing::debug;
 
 use super::connect::{Dial, Limits};
 use super::deadline::Deadline;
-use super::guard::Guard;
+use super::guard::{Guard, Target};
 use super::lane::Lane;
 use super::resolve::{Resolve, System};
 use super::{FetchError, tls};
@@ -86,23 +86,23 @@ impl Egress {
         })))
     }
 
-    /// Sends a request and gives the head of its answer as soon as it is there. Follows no redirect. `wait.total` and
-    /// `wait.body` are the caller's to keep.
+    /// Parses and checks a URL. Where its host is found is checked at each connection.
+    pub fn target(&self, profile: Profile, url: &str) -> Result<Target, FetchError> {
+        let target = self.lane(profile).guard.target(url);
+        target.inspect_err(|error| note(error, profile))
+    }
+
+    /// Sends a request there, whatever URL it names, and gives the head of its answer if that comes within `head`.
+    /// Follows no redirect. How long and how large the answer may become is the caller's to see to.
     pub async fn send(
         &self,
-        profile: Profile,
+        target: &Target,
         request: Request<Bytes>,
-        wait: Wait,
+        head: Duration,
     ) -> Result<Response<Body>, FetchError> {
-        let lane = self.lane(profile);
-        let answer = match lane.guard.target(&request.uri().to_string()) {
-            Ok(target) => {
-                lane.send(&target, request, Deadline::after(wait.head))
-                    .await
-            }
-            Err(error) => Err(error),
-        };
-        answer.inspect_err(|error| note(error, profile))
+        let lane = self.lane(target.profile);
+        let answer = lane.send(target, request, Deadline::after(head)).await;
+        answer.inspect_err(|error| note(error, target.profile))
     }
 
     /// Sends a request and collects its answer. A GET follows up to three redirects, each checked again; to another

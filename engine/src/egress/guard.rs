@@ -18,11 +18,19 @@ pub(super) struct Guard {
 
 /// A URL that may be called, in the one spelling that everything below uses.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Target {
+pub struct Target {
+    pub(super) profile: Profile,
     pub(super) url: Url,
     pub(super) uri: Uri,
     /// A name, or an address without brackets.
     pub(super) host: String,
+}
+
+impl Target {
+    /// The URL.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
 }
 
 impl Guard {
@@ -57,7 +65,12 @@ impl Guard {
         }
         let uri = url.as_str().parse();
         let uri = uri.map_err(|_| forbidden(&host, "this is not a URL that HTTP can carry"))?;
-        Ok(Target { url, uri, host })
+        Ok(Target {
+            profile: self.profile,
+            url,
+            uri,
+            host,
+        })
     }
 
     fn check_scheme(&self, scheme: &str, host: &str, port: u16) -> Result<(), FetchError> {

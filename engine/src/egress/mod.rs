@@ -20,6 +20,7 @@ mod tls;
 pub use allow::Allowed;
 pub use client::{Body, Egress, Profile, Wait};
 pub use error::FetchError;
+pub use guard::Target;
 pub use resolve::{Resolve, Resolving};
 
 /// Is this an address for special purposes, which nobody reaches over the public internet?

@@ -79,11 +79,9 @@ where
     S: Clone + Send + Sync + 'static,
 {
     routes
-        .layer(middleware::from_fn(size::limit))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(middleware::from_fn_with_state(
             (metrics, level),
             requests::observe,
         ))
-        .layer(middleware::from_fn(request_id::assign))
 }

@@ -1,37 +1,34 @@
 //! An id for each request, in its answer and in every log line about it.
 
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use axum::extract::Request;
 use axum::http::HeaderValue;
-use axum::middleware::Next;
-use axum::response::Response;
-use tracing::Instrument;
 
-const REQUEST_ID: &str = "x-request-id";
+pub(super) const REQUEST_ID: &str = "x-request-id";
 const LONGEST: usize = 64;
+/// Odd, so that all numbers come before one comes again: 2^64 divided by the golden ratio.
+const STRIDE: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// The id of a request, for handlers.
 #[derive(Debug, Clone)]
 pub(super) struct RequestId(HeaderValue);
 
 impl RequestId {
+    /// Takes over the caller's id if it is harmless in a log, else makes one.
+    pub(super) fn of(request: &Request) -> Self {
+        let given = request.headers().get(REQUEST_ID);
+        Self(given.filter(|id| is_safe(id)).cloned().unwrap_or_else(make))
+    }
+
     pub(super) fn as_str(&self) -> &str {
         self.0.to_str().unwrap_or_default()
     }
-}
 
-/// Takes over the caller's id if it is harmless in a log, else makes one.
-pub(super) async fn assign(mut request: Request, next: Next) -> Response {
-    let id = request
-        .headers()
-        .get(REQUEST_ID)
-        .filter(|id| is_safe(id))
-        .cloned()
-        .unwrap_or_else(make);
-    request.extensions_mut().insert(RequestId(id.clone()));
-    let span = tracing::error_span!("request", request_id = id.to_str().unwrap_or_default());
-    let mut response = next.run(request).instrument(span).await;
-    response.headers_mut().insert(REQUEST_ID, id);
-    response
+    pub(super) fn into_header(self) -> HeaderValue {
+        self.0
+    }
 }
 
 fn is_safe(id: &HeaderValue) -> bool {
@@ -42,9 +39,13 @@ fn is_safe(id: &HeaderValue) -> bool {
             .all(|c| c.is_ascii_alphanumeric() || b"-_.".contains(c))
 }
 
-/// An id only tells requests apart: without a random source all of them are called 0.
+/// An id only tells requests apart, those of other runs too: from a random start, without asking for more randomness.
 fn make() -> HeaderValue {
-    let id = getrandom::u64().unwrap_or_default();
+    static FIRST: OnceLock<u64> = OnceLock::new();
+    static MADE: AtomicU64 = AtomicU64::new(0);
+    let first = FIRST.get_or_init(|| getrandom::u64().unwrap_or_default());
+    let made = MADE.fetch_add(1, Ordering::Relaxed);
+    let id = first.wrapping_add(made.wrapping_mul(STRIDE));
     HeaderValue::from_str(&format!("{id:016x}")).unwrap_or(HeaderValue::from_static("0"))
 }
 
@@ -68,5 +69,12 @@ mod tests {
                 "{id:?}"
             );
         }
+    }
+
+    #[test]
+    fn makes_another_id_each_time() {
+        let made: std::collections::HashSet<_> = (0..1000).map(|_| make()).collect();
+        assert_eq!(made.len(), 1000);
+        assert!(made.iter().all(|id| id.len() == 16 && is_safe(id)));
     }
 }

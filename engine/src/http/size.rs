@@ -3,13 +3,11 @@
 
 use axum::extract::Request;
 use axum::http::header::CONTENT_LENGTH;
-use axum::middleware::Next;
-use axum::response::Response;
 
 use super::BODY_LIMIT;
 use super::error::ApiError;
 
-pub(super) async fn limit(request: Request, next: Next) -> Result<Response, ApiError> {
+pub(super) fn check(request: &Request) -> Result<(), ApiError> {
     let announced = request
         .headers()
         .get(CONTENT_LENGTH)
@@ -17,5 +15,5 @@ pub(super) async fn limit(request: Request, next: Next) -> Result<Response, ApiE
     if announced.is_some_and(|bytes| bytes > BODY_LIMIT as u64) {
         return Err(ApiError::TooLarge);
     }
-    Ok(next.run(request).await)
+    Ok(())
 }

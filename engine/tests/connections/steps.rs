@@ -6,12 +6,11 @@ use std::path::{Path, PathBuf};
 
 /// The names of all steps in the code, each with the times that it is there.
 fn steps_in_the_code() -> BTreeMap<String, usize> {
-    let engine = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut steps = BTreeMap::new();
     // The steps of a rotation are killed at in the brain's own tests, without an engine.
     let of_rotations = |name: &str| name.starts_with("rotation.");
     for sources in ["src", "../brain/src"] {
-        for file in sources_below(&engine.join(sources)) {
+        for file in sources_below(Path::new(sources)) {
             let text = fs::read_to_string(&file).unwrap();
             for call in text.split("failpoint::hit(").skip(1) {
                 let (name, _) = call

@@ -32,10 +32,10 @@ pub fn part(name: &str) -> PathBuf {
 
 /// A file of `tests/peers/`.
 pub fn committed(name: &str) -> PathBuf {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../tests/peers")
-        .join(name);
-    file.canonicalize().unwrap()
+    Path::new("../tests/peers")
+        .join(name)
+        .canonicalize()
+        .unwrap()
 }
 
 /// Node.js 22.

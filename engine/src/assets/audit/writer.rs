@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::store::{AuditOutcome, NewAuditRow, Store, StoreError};
 
 /// How long a queued row waits for others.
-const WINDOW: Duration = Duration::from_millis(50);
+pub(super) const WINDOW: Duration = Duration::from_millis(50);
 /// Pause after a commit that failed.
 const RETRY: Duration = Duration::from_secs(1);
 /// Rows in one commit.
@@ -110,11 +110,14 @@ impl Writer {
                 Err(_) => break,
             }
         }
-        if self.flush().await {
-            (!queue.is_empty()).then(Instant::now)
-        } else {
-            Some(Instant::now() + RETRY)
-        }
+        let wait = match (self.flush().await, queue.len()) {
+            (false, _) => RETRY,
+            (true, 0) => return None,
+            (true, BATCH..) => Duration::ZERO,
+            // They came while the others were written: a commit each would be for a few rows only.
+            (true, _) => WINDOW,
+        };
+        Some(Instant::now() + wait)
     }
 
     async fn flush(&mut self) -> bool {

@@ -59,10 +59,9 @@ async fn gives_a_body_as_it_arrives() {
     })
     .await;
     let egress = egress(&server.plain());
-    let answer = egress
-        .send(Profile::Catalog, get(&server.url("/")), WAIT)
-        .await
-        .unwrap();
+    let url = server.url("/");
+    let target = egress.target(Profile::Catalog, &url).unwrap();
+    let answer = egress.send(&target, get(&url), WAIT.head).await.unwrap();
     let mut body = answer.into_body();
     assert_eq!(
         body.frame().await.unwrap().unwrap().into_data().unwrap(),
@@ -76,10 +75,9 @@ async fn gives_a_body_as_it_arrives() {
 async fn gives_a_redirect_as_it_is_to_who_sends() {
     let server = serve(|it, _| it.always(|_| redirect(302, "/elsewhere"))).await;
     let egress = egress(&server.plain());
-    let answer = egress
-        .send(Profile::Catalog, get(&server.url("/")), WAIT)
-        .await
-        .unwrap();
+    let url = server.url("/");
+    let target = egress.target(Profile::Catalog, &url).unwrap();
+    let answer = egress.send(&target, get(&url), WAIT.head).await.unwrap();
     assert_eq!(answer.status(), 302);
     assert_eq!(server.count.requests(), 1);
 }

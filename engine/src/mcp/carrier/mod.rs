@@ -7,16 +7,15 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, USER_AGENT};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
 use http_body_util::BodyExt;
 use secrecy::ExposeSecret;
 use url::Url;
 
 pub use refusal::refusal;
 
-use super::rpc::ANSWER_MAX;
 use super::{Credential, CredentialSource, McpError};
-use crate::egress::{Body, Egress, FetchError, Profile, Wait};
+use crate::egress::{Body, Egress, FetchError, Profile, Target};
 
 /// How many redirects of a request are followed.
 const REDIRECTS: usize = 3;
@@ -28,7 +27,7 @@ pub struct Carrier {
     credentials: Arc<dyn CredentialSource>,
     origin: url::Origin,
     host: String,
-    uri: RwLock<Uri>,
+    target: RwLock<Arc<Target>>,
 }
 
 /// An answer, and which credential its request carried.
@@ -47,16 +46,13 @@ impl Carrier {
         credentials: &Arc<dyn CredentialSource>,
         url: &Url,
     ) -> Result<Self, McpError> {
-        let uri = url
-            .as_str()
-            .parse()
-            .map_err(|_| McpError::Protocol("a URL that HTTP cannot carry".to_owned()))?;
+        let target = egress.target(Profile::Catalog, url.as_str())?;
         Ok(Self {
             egress: egress.clone(),
             credentials: credentials.clone(),
             origin: url.origin(),
             host: url.host_str().unwrap_or_default().to_owned(),
-            uri: RwLock::new(uri),
+            target: RwLock::new(Arc::new(target)),
         })
     }
 
@@ -89,21 +85,19 @@ impl Carrier {
         body: Bytes,
         head: Duration,
     ) -> Result<Reply, McpError> {
-        let wait = Wait {
-            head,
-            total: head,
-            body: ANSWER_MAX,
-        };
         for _ in 0..=REDIRECTS {
             let credential = self
                 .credentials
                 .credential()
                 .map_err(McpError::Credential)?;
             let generation = credential.as_ref().map_or(0, |c| c.generation);
-            let request = self.request(&method, &headers, &body, credential)?;
-            let response = self.egress.send(Profile::Catalog, request, wait).await?;
-            match self.moved(&response)? {
-                Some(uri) => *self.uri.write().unwrap_or_else(PoisonError::into_inner) = uri,
+            let request = request(&method, &headers, &body, credential)?;
+            let target = self.target();
+            let response = self.egress.send(&target, request, head).await?;
+            match self.moved(&target, &response)? {
+                Some(moved) => {
+                    *self.target.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(moved);
+                }
                 None => {
                     return Ok(Reply {
                         response,
@@ -115,50 +109,20 @@ impl Carrier {
         Err(self.redirected())
     }
 
-    fn request(
-        &self,
-        method: &Method,
-        headers: &HeaderMap,
-        body: &Bytes,
-        credential: Option<Credential>,
-    ) -> Result<Request<Bytes>, McpError> {
-        let mut request = Request::new(body.clone());
-        *request.method_mut() = method.clone();
-        *request.uri_mut() = self.uri();
-        *request.headers_mut() = headers.clone();
-        let headers = request.headers_mut();
-        headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
-        if *method == Method::GET {
-            headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
-        } else if *method == Method::POST {
-            let both = HeaderValue::from_static("application/json, text/event-stream");
-            headers.insert(ACCEPT, both);
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        }
-        if let Some(credential) = credential {
-            let (name, value) = header(&credential)?;
-            headers.insert(name, value);
-        }
-        Ok(request)
+    fn target(&self) -> Arc<Target> {
+        let target = self.target.read().unwrap_or_else(PoisonError::into_inner);
+        target.clone()
     }
 
-    fn uri(&self) -> Uri {
-        let uri = self.uri.read().unwrap_or_else(PoisonError::into_inner);
-        uri.clone()
-    }
-
-    fn moved(&self, response: &Response<Body>) -> Result<Option<Uri>, McpError> {
+    fn moved(&self, from: &Target, response: &Response<Body>) -> Result<Option<Target>, McpError> {
         if !matches!(response.status().as_u16(), 307 | 308) {
             return Ok(None);
         }
         let location = response.headers().get(LOCATION);
-        let target = location.and_then(|location| {
-            let here = Url::parse(&self.uri().to_string()).ok()?;
-            here.join(location.to_str().ok()?).ok()
-        });
-        let target = target.filter(|target| target.origin() == self.origin);
-        let uri = target.and_then(|target| target.as_str().parse().ok());
-        uri.map(Some).ok_or_else(|| self.redirected())
+        let url = location.and_then(|location| from.url().join(location.to_str().ok()?).ok());
+        let url = url.filter(|url| url.origin() == self.origin);
+        let url = url.ok_or_else(|| self.redirected())?;
+        Ok(Some(self.egress.target(Profile::Catalog, url.as_str())?))
     }
 
     fn redirected(&self) -> McpError {
@@ -208,6 +172,31 @@ impl Carrier {
 }
 
 const AGENT: &str = concat!("userengine/", env!("CARGO_PKG_VERSION"));
+
+fn request(
+    method: &Method,
+    headers: &HeaderMap,
+    body: &Bytes,
+    credential: Option<Credential>,
+) -> Result<Request<Bytes>, McpError> {
+    let mut request = Request::new(body.clone());
+    *request.method_mut() = method.clone();
+    *request.headers_mut() = headers.clone();
+    let headers = request.headers_mut();
+    headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+    if *method == Method::GET {
+        headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
+    } else if *method == Method::POST {
+        let both = HeaderValue::from_static("application/json, text/event-stream");
+        headers.insert(ACCEPT, both);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    if let Some(credential) = credential {
+        let (name, value) = header(&credential)?;
+        headers.insert(name, value);
+    }
+    Ok(request)
+}
 
 /// The credential as a header that no log prints.
 fn header(credential: &Credential) -> Result<(HeaderName, HeaderValue), McpError> {
