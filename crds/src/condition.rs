@@ -90,6 +90,14 @@ reasons! {
     NoDefaultClass,
     /// No class is asked for, and more than one is marked as default.
     SeveralDefaultClasses,
+    /// The image that is asked for is none that the class allows.
+    ImageNotAllowed,
+    /// The CPU or memory that is asked for is more than the class allows.
+    ResourcesOutOfBounds,
+    /// A variable, or a source of variables, is asked for that the class does not allow.
+    EnvNotAllowed,
+    /// The class has changed, and others of its engines are restarted first.
+    RolloutQueued,
     /// The ConfigMap with the class's catalog does not exist.
     CatalogMissing,
     /// The ConfigMap with the class's catalog cannot be handed to engines.
@@ -122,6 +130,26 @@ reasons! {
     RotationFailed,
     /// A pod that mounts the volume is on a node that does not answer.
     NodeUnreachable,
+    /// The image cannot be had.
+    ImagePullFailed,
+    /// The node cannot make the surroundings in which the pod's containers run.
+    SandboxFailed,
+    /// The container cannot be made as its pod describes it.
+    ContainerConfigError,
+    /// The engine ends each time it is started, and does not say why.
+    CrashLoop,
+    /// The engine needs more memory than it may have.
+    OutOfMemory,
+    /// No node takes the pod.
+    Unschedulable,
+    /// The API server refuses the pod.
+    PodRefused,
+    /// The volume cannot be attached to the pod's node.
+    VolumeNotAttached,
+    /// A volume cannot be mounted into the pod.
+    VolumeMountFailed,
+    /// No volume can be made for the claim.
+    ProvisioningFailed,
     /// Nothing is changed until the annotation goes.
     Paused,
     /// A pause begins once the rotation that has stopped the engine has brought it back.

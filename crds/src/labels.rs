@@ -32,10 +32,16 @@ pub const STOPPED_FOR: &str = "userengine.dev/stopped-for";
 pub const FOR_ROTATION: &str = "rotation";
 /// Value of [`STOPPED_FOR`]: `spec.suspended`.
 pub const FOR_SPEC: &str = "suspended";
+/// On a StatefulSet whose pod was refused: a hash of what bounded the pods of its namespace when it was last tried.
+pub const BOUNDS: &str = "userengine.dev/tried-under";
+/// On a StatefulSet: a hash of what the engine itself asks for its pod, by which a change of its class is known as one.
+pub const ASKED: &str = "userengine.dev/asked";
 
 /// On a pod: the catalog that its kubelet was told to bring. A change of a pod makes the kubelet look at its mounts now,
 /// and not within the next minute or two.
 pub const CATALOG: &str = "userengine.dev/catalog";
+/// On a pod: the API keys, by the short names of their hashes, that its kubelet was told to bring.
+pub const API_KEYS: &str = "userengine.dev/api-keys";
 /// On a pod's template: the certificate authorities that its engine read at start.
 pub const CA: &str = "userengine.dev/ca";
 
@@ -56,6 +62,8 @@ pub const CONSUMED: &str = "userengine.dev/consumed";
 pub const ROTATION: &str = "userengine.dev/rotation";
 /// On a claim: how the last rotation ended, as JSON.
 pub const LAST_ROTATION: &str = "userengine.dev/last-rotation";
+/// On the API-key Secret: the rotation that is open, and those that are over, as JSON.
+pub const API_KEY_ROTATION: &str = "userengine.dev/api-key-rotation";
 /// On a key Secret, followed by the id of a backup: the backup needs the key, which is kept as long as this is there.
 pub const HOLD_PREFIX: &str = "hold.userengine.dev/";
 /// On a claim: `true` once the brain was Ready; from then on it is never made again.

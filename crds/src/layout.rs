@@ -30,84 +30,96 @@ pub const TERMINATION_LOG: &str = "/dev/termination-log";
 
 /// Variables that the engine reads. The operator sets each of them, so no user may.
 pub mod env {
-    /// Path of the brain.
-    pub const SQLITE_DB_PATH: &str = "SQLITE_DB_PATH";
-    /// The engine's API key as plain text (standalone).
-    pub const ENGINE_API_KEY: &str = "ENGINE_API_KEY";
-    /// SHA-256 of the API key in hex; a comma list during an overlap.
-    pub const ENGINE_KEY_HASH: &str = "ENGINE_KEY_HASH";
-    /// A file with the same list, read again when it changes.
-    pub const ENGINE_KEY_HASH_FILE: &str = "ENGINE_KEY_HASH_FILE";
-    /// One encryption key (standalone).
-    pub const AD_ENCRYPTION_KEY: &str = "AD_ENCRYPTION_KEY";
-    /// Folder with the ring, one file a kid.
-    pub const KEYRING_DIR: &str = "KEYRING_DIR";
-    /// The id that the brain must carry.
-    pub const DATABASE_ID: &str = "DATABASE_ID";
-    /// `create` or `existing`.
-    pub const BRAIN_MODE: &str = "BRAIN_MODE";
-    /// Seconds that a start waits for another process that has the brain open.
-    pub const BRAIN_WAIT_SECONDS: &str = "BRAIN_WAIT_SECONDS";
-    /// Level of the engine's log.
-    pub const ENGINE_LOG_LEVEL: &str = "ENGINE_LOG_LEVEL";
-    /// `json` or `pretty`.
-    pub const ENGINE_LOG_FORMAT: &str = "ENGINE_LOG_FORMAT";
-    /// Address of the API.
-    pub const LISTEN_ADDR: &str = "LISTEN_ADDR";
-    /// Address of the internal listener.
-    pub const INTERNAL_ADDR: &str = "INTERNAL_ADDR";
-    /// The address under which the outside reaches this engine.
-    pub const PUBLIC_URL: &str = "PUBLIC_URL";
-    /// `<namespace>.<name>` of the engine on Kubernetes: the prefix of every OAuth `state`, by which the relay finds the
-    /// engine. Set, it also means that the engine must not start children (stdio servers).
-    pub const ENGINE_NAME: &str = "ENGINE_NAME";
-    /// Folder with the catalog's JSON files.
-    pub const CATALOG_DIR: &str = "CATALOG_DIR";
-    /// Folder with the Secrets that catalog entries name by `<secret>/<key>`.
-    pub const SECRETS_DIR: &str = "SECRETS_DIR";
-    /// Base of the callback URL that providers register; the relay's address where one serves many engines.
-    pub const OAUTH_REDIRECT_BASE_URL: &str = "OAUTH_REDIRECT_BASE_URL";
-    /// `auto`, `always` or `never`: are providers offered the client metadata document under that base?
-    pub const CLIENT_METADATA_DOCUMENT: &str = "CLIENT_METADATA_DOCUMENT";
-    /// Where the relay finds an engine: the class's `publicURL`, with `{name}` and `{namespace}` in it. Read by
-    /// `engine relay` only. One relay serves one template: classes with different addresses need a relay each.
-    pub const ENGINE_URL_TEMPLATE: &str = "ENGINE_URL_TEMPLATE";
-    /// Private addresses that the engine may call: a comma list of CIDR or `host:port`; `http://host:port` permits plain HTTP there.
-    pub const EGRESS_ALLOW: &str = "EGRESS_ALLOW";
-    /// PEM file with certificate authorities to trust beside the public ones.
-    pub const EXTRA_CA_FILE: &str = "EXTRA_CA_FILE";
-    /// Tool calls at once through one connection.
-    pub const CALLS_PER_CONNECTION: &str = "CALLS_PER_CONNECTION";
-    /// Tool calls at once through the engine.
-    pub const CALLS_PER_ENGINE: &str = "CALLS_PER_ENGINE";
-    /// Seconds that a tool call may take.
-    pub const CALL_TIMEOUT_SECONDS: &str = "CALL_TIMEOUT_SECONDS";
-    /// Failures within the window that open a connection's breaker, if they are enough of its calls.
-    pub const BREAKER_FAILURES: &str = "BREAKER_FAILURES";
-    /// Which part of the calls within the window must have failed, in percent.
-    pub const BREAKER_FAILURE_PERCENT: &str = "BREAKER_FAILURE_PERCENT";
-    /// Seconds that the breaker looks back.
-    pub const BREAKER_WINDOW_SECONDS: &str = "BREAKER_WINDOW_SECONDS";
-    /// Seconds of the first rest after time-outs and 5xx; each further one is twice as long.
-    pub const BREAKER_COOL_DOWN_SECONDS: &str = "BREAKER_COOL_DOWN_SECONDS";
-    /// Seconds of the longest rest.
-    pub const BREAKER_COOL_DOWN_MAX_SECONDS: &str = "BREAKER_COOL_DOWN_MAX_SECONDS";
-    /// Seconds that a stop may wait for requests in flight.
-    pub const SHUTDOWN_GRACE_SECONDS: &str = "SHUTDOWN_GRACE_SECONDS";
-    /// The id of the rotation (`engine migrate` and `engine verify` only, as the following ones).
-    pub const ROTATION_ID: &str = "ROTATION_ID";
-    /// The key ids that may be the brain's write key when the rotation begins, joined by commas; usually one.
-    pub const ROTATION_FROM: &str = "ROTATION_FROM";
-    /// The key id that everything is sealed with in the end.
-    pub const ROTATION_TO: &str = "ROTATION_TO";
-    /// Unix seconds of when the rotation was opened. The brain begins none that is older than one that began.
-    pub const ROTATION_OPENED: &str = "ROTATION_OPENED";
-    /// `Normal` or `Compromised`.
-    pub const ROTATION_MODE: &str = "ROTATION_MODE";
-    /// Rows to set aside, `<table>/<row id>` joined by commas.
-    pub const ROTATION_SET_ASIDE: &str = "ROTATION_SET_ASIDE";
-    /// The image that runs, for the certificate.
-    pub const ENGINE_IMAGE: &str = "ENGINE_IMAGE";
+    /// Makes the names and their list from one list, so that none can be forgotten.
+    macro_rules! variables {
+        ($($(#[doc = $doc:literal])* $name:ident,)*) => {
+            $($(#[doc = $doc])* pub const $name: &str = stringify!($name);)*
+
+            /// Every variable that the engine reads.
+            pub const ALL: &[&str] = &[$($name,)*];
+        };
+    }
+
+    variables! {
+        /// Path of the brain.
+        SQLITE_DB_PATH,
+        /// The engine's API key as plain text (standalone).
+        ENGINE_API_KEY,
+        /// SHA-256 of the API key in hex; a comma list during an overlap.
+        ENGINE_KEY_HASH,
+        /// A file with the same list, read again when it changes.
+        ENGINE_KEY_HASH_FILE,
+        /// One encryption key (standalone).
+        AD_ENCRYPTION_KEY,
+        /// Folder with the ring, one file a kid.
+        KEYRING_DIR,
+        /// The id that the brain must carry.
+        DATABASE_ID,
+        /// `create` or `existing`.
+        BRAIN_MODE,
+        /// Seconds that a start waits for another process that has the brain open.
+        BRAIN_WAIT_SECONDS,
+        /// Level of the engine's log.
+        ENGINE_LOG_LEVEL,
+        /// `json` or `pretty`.
+        ENGINE_LOG_FORMAT,
+        /// Address of the API.
+        LISTEN_ADDR,
+        /// Address of the internal listener.
+        INTERNAL_ADDR,
+        /// The address under which the outside reaches this engine.
+        PUBLIC_URL,
+        /// `<namespace>.<name>` of the engine on Kubernetes: the prefix of every OAuth `state`, by which the relay finds the
+        /// engine. Set, it also means that the engine must not start children (stdio servers).
+        ENGINE_NAME,
+        /// Folder with the catalog's JSON files.
+        CATALOG_DIR,
+        /// Folder with the Secrets that catalog entries name by `<secret>/<key>`.
+        SECRETS_DIR,
+        /// Base of the callback URL that providers register; the relay's address where one serves many engines.
+        OAUTH_REDIRECT_BASE_URL,
+        /// `auto`, `always` or `never`: are providers offered the client metadata document under that base?
+        CLIENT_METADATA_DOCUMENT,
+        /// Where the relay finds an engine: the class's `publicURL`, with `{name}` and `{namespace}` in it. Read by
+        /// `engine relay` only. One relay serves one template: classes with different addresses need a relay each.
+        ENGINE_URL_TEMPLATE,
+        /// Private addresses that the engine may call: a comma list of CIDR or `host:port`; `http://host:port` permits plain HTTP there.
+        EGRESS_ALLOW,
+        /// PEM file with certificate authorities to trust beside the public ones.
+        EXTRA_CA_FILE,
+        /// Tool calls at once through one connection.
+        CALLS_PER_CONNECTION,
+        /// Tool calls at once through the engine.
+        CALLS_PER_ENGINE,
+        /// Seconds that a tool call may take.
+        CALL_TIMEOUT_SECONDS,
+        /// Failures within the window that open a connection's breaker, if they are enough of its calls.
+        BREAKER_FAILURES,
+        /// Which part of the calls within the window must have failed, in percent.
+        BREAKER_FAILURE_PERCENT,
+        /// Seconds that the breaker looks back.
+        BREAKER_WINDOW_SECONDS,
+        /// Seconds of the first rest after time-outs and 5xx; each further one is twice as long.
+        BREAKER_COOL_DOWN_SECONDS,
+        /// Seconds of the longest rest.
+        BREAKER_COOL_DOWN_MAX_SECONDS,
+        /// Seconds that a stop may wait for requests in flight.
+        SHUTDOWN_GRACE_SECONDS,
+        /// The id of the rotation (`engine migrate` and `engine verify` only, as the following ones).
+        ROTATION_ID,
+        /// The key ids that may be the brain's write key when the rotation begins, joined by commas; usually one.
+        ROTATION_FROM,
+        /// The key id that everything is sealed with in the end.
+        ROTATION_TO,
+        /// Unix seconds of when the rotation was opened. The brain begins none that is older than one that began.
+        ROTATION_OPENED,
+        /// `Normal` or `Compromised`.
+        ROTATION_MODE,
+        /// Rows to set aside, `<table>/<row id>` joined by commas.
+        ROTATION_SET_ASIDE,
+        /// The image that runs, for the certificate.
+        ENGINE_IMAGE,
+    }
 }
 
 /// Keys of the engine's ConfigMap.
@@ -124,6 +136,8 @@ pub mod secret {
     pub const KEY: &str = "key";
     /// The API key, for the platform's backend.
     pub const API_KEY: &str = "key";
+    /// The API key that is to come, while a rotation makes it known to the engine.
+    pub const NEXT_API_KEY: &str = "nextKey";
     /// The hashes that the pod mounts.
     pub const API_KEY_HASHES: &str = "hashes";
 }

@@ -13,6 +13,8 @@ pub mod quantity;
 pub mod refusal;
 
 #[cfg(feature = "kinds")]
+pub mod api_key;
+#[cfg(feature = "kinds")]
 pub mod condition;
 #[cfg(feature = "kinds")]
 pub mod crd;
@@ -22,6 +24,8 @@ pub mod encryption;
 pub mod engine_class;
 #[cfg(feature = "kinds")]
 pub mod labels;
+#[cfg(feature = "kinds")]
+mod overrides;
 #[cfg(feature = "kinds")]
 mod rules;
 #[cfg(feature = "kinds")]

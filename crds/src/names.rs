@@ -44,7 +44,12 @@ impl Names<'_> {
 
     /// The Job of one attempt of a rotation; `suffix` from [`key_suffix`] of the rotation's id.
     pub fn job(self, suffix: &str, attempt: u8) -> String {
-        format!("{}-rotate-{suffix}-{attempt}", self.0)
+        format!("{}{attempt}", self.jobs(suffix))
+    }
+
+    /// What the names of a rotation's Jobs begin with.
+    pub fn jobs(self, suffix: &str) -> String {
+        format!("{}-rotate-{suffix}-", self.0)
     }
 
     /// The Job that proves that keys are not needed any more; `suffix` tells one occasion from another.

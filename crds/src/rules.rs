@@ -2,8 +2,10 @@
 //! the API server's own words for a pattern are the pattern. The pattern stays beside the rule, for clients that
 //! check before they send.
 
-use kube::core::cel::Rule;
+use kube::core::cel::{Message, Rule};
 use serde_json::json;
+
+use crate::layout::env;
 
 /// A label of a DNS name (RFC 1123).
 pub const LABEL: &str = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
@@ -25,6 +27,18 @@ pub const KID: &str = r"^[0-9a-f]{16}$";
 pub const ROW: &str = r"^[a-z][a-z0-9_]*/[^\s,/]+$";
 /// A reference to an image.
 pub const IMAGE: &str = r"^[^\s@]+(@sha256:[a-f0-9]{64})?$";
+/// An image that an engine may ask for: a reference by the grammar of
+/// <https://github.com/distribution/reference/blob/main/reference.go>, with the one digest that is in use.
+pub const IMAGE_REFERENCE: &str = r"^([A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?(:[0-9]{1,5})?/)?[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*(:[A-Za-z0-9_][-A-Za-z0-9_.]{0,127})?(@sha256:[a-f0-9]{64})?$";
+/// An image, or what the references of several begin with.
+pub const ALLOWED_IMAGE: &str = r"^[A-Za-z0-9][^\s@]*(@|@sha256:[a-f0-9]{64})?$";
+/// The name of a variable.
+pub const VARIABLE: &str = r"^[A-Za-z_][A-Za-z0-9_]*$";
+/// The key of a label or a taint.
+pub const LABEL_KEY: &str =
+    r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$";
+/// The value of a label or a taint.
+pub const LABEL_VALUE: &str = r"^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$";
 /// Name or namespace stands alone in a part of a template: see [`crate::address::tells_engines_apart`].
 pub const STANDS_ALONE: &str =
     r"(^|[./_])([^./_{}]*(\{name\}[^./_{}]*)+|[^./_{}]*(\{namespace\}[^./_{}]*)+)([./_]|$)";
@@ -64,6 +78,19 @@ pub fn size(field: &str) -> Rule {
     matches(SIZE, &format!("{field}: {form}"))
 }
 
+/// The field is an amount of CPU.
+pub fn cpu() -> Rule {
+    let form = "cpu: a whole number of CPUs or of thousandths, above 0, such as 1 or 250m";
+    matches(CPU, form)
+}
+
+/// The field is an amount of memory.
+pub fn memory() -> Rule {
+    let form =
+        "memory: a whole number above 0 and a unit, one of Ki, Mi, Gi, k, M or G, such as 64Mi";
+    matches(MEMORY, form)
+}
+
 /// The field is a length of time.
 pub fn duration(field: &str) -> Rule {
     let form = "a whole number and a unit, one of s, m or h, such as 168h";
@@ -77,17 +104,82 @@ pub fn at_least_an_hour(field: &str) -> Rule {
     Rule::new(rule).message(format!("{field}: at least 1h").as_str())
 }
 
+/// The field is a length of time of at most a week.
+pub fn at_most_a_week(field: &str) -> Rule {
+    let rule = format!("!self.matches(r'{DURATION}') || duration(self) <= duration('168h')");
+    Rule::new(rule).message(format!("{field}: at most 168h").as_str())
+}
+
 /// The request of `resource` is not above its limit: the API server would refuse every pod.
 pub fn not_above(resource: &str) -> Rule {
     let (request, limit) = (
         format!("self.requests.{resource}"),
         format!("self.limits.{resource}"),
     );
-    let rule = format!(
-        "!isQuantity({request}) || !isQuantity({limit}) || quantity({request}).compareTo(quantity({limit})) <= 0"
+    Rule::new(at_most(&request, &limit)).message(above_its_limit(resource).as_str())
+}
+
+/// The same of amounts that may be left out.
+pub fn not_above_where_given(resource: &str) -> Rule {
+    let (request, limit) = (
+        format!("self.requests.{resource}"),
+        format!("self.limits.{resource}"),
     );
-    Rule::new(rule)
-        .message(format!("requests.{resource} must not be above limits.{resource}").as_str())
+    let rule = format!(
+        "!has({request}) || !has({limit}) || {}",
+        at_most(&request, &limit)
+    );
+    Rule::new(rule).message(above_its_limit(resource).as_str())
+}
+
+/// What a class gives is not above what it allows.
+pub fn not_above_the_maximum(resource: &str) -> Rule {
+    let (limit, most) = (
+        format!("self.resources.limits.{resource}"),
+        format!("self.maxResources.{resource}"),
+    );
+    let rule = format!("!has(self.maxResources) || {}", at_most(&limit, &most));
+    let message = format!("maxResources.{resource} must not be below resources.limits.{resource}");
+    Rule::new(rule).message(message.as_str())
+}
+
+fn above_its_limit(resource: &str) -> String {
+    format!("requests.{resource} must not be above limits.{resource}")
+}
+
+/// True as well where one of the two is no quantity, which another rule says.
+fn at_most(amount: &str, most: &str) -> String {
+    format!(
+        "!isQuantity({amount}) || !isQuantity({most}) || quantity({amount}).compareTo(quantity({most})) <= 0"
+    )
+}
+
+const ENGINES_OWN: &str = "the operator sets it, because the engine itself reads it: leave it out";
+
+/// The field names no variable that the engine itself reads.
+pub fn no_variable_of_the_engine() -> Rule {
+    let message = format!("'env: no variable ' + self + ' here; {ENGINES_OWN}'");
+    Rule::new(format!("!(self in {})", variables())).message(Message::Expression(message))
+}
+
+/// No entry names a variable that the engine itself reads.
+pub fn no_variables_of_the_engine() -> Rule {
+    let rule = format!("self.all(name, !(name in {}))", variables());
+    let message = "allowedEnv: no variable that the engine itself reads, such as PUBLIC_URL: the operator sets those";
+    Rule::new(rule).message(message)
+}
+
+/// Nothing that begins like this field is a variable that the engine itself reads.
+pub fn leads_to_no_variable_of_the_engine() -> Rule {
+    let rule = format!("!{}.exists(name, name.startsWith(self))", variables());
+    let message = "'envFrom: no prefix ' + self + ' here, for variables that the engine itself reads begin so, and the operator sets those: choose another one, such as EXTRA_'";
+    Rule::new(rule).message(Message::Expression(message.to_owned()))
+}
+
+/// As a list of the rules' language.
+fn variables() -> String {
+    let names: Vec<_> = env::ALL.iter().map(|name| format!("'{name}'")).collect();
+    format!("[{}]", names.join(", "))
 }
 
 const CIDR_FORM: &str = "a range of addresses as network/bits with no bit set behind the network, such as 192.0.2.0/24 or 2001:db8::/32";

@@ -4,7 +4,11 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use crate::api_key::ApiKey;
 pub use crate::encryption::{Encryption, Rotation, RotationMode};
+pub use crate::overrides::{
+    AmountsOverride, ResourcesOverride, SourceRef, Variable, VariableSource,
+};
 use crate::status::UserEngineStatus;
 use crate::{encryption, rules};
 
@@ -61,13 +65,37 @@ pub struct UserEngineSpec {
     #[serde(default)]
     pub suspended: bool,
 
+    /// The engine's image, if it is not to be the class's; one that the class's `allowedImages` allow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 512), regex(pattern = rules::IMAGE_REFERENCE))]
+    #[x_kube(validation = rules::matches(rules::IMAGE_REFERENCE, "image: the reference of an image, such as registry.example.com/engine:1.2.3 or registry.example.com/engine@sha256:0123…"))]
+    pub image: Option<String>,
+
+    /// CPU and memory, if they are not to be the class's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<ResourcesOverride>,
+
     /// The brain's volume.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage: Option<StorageOverride>,
 
+    /// Variables of the engine's process, by names that the class's `allowedEnv` allow.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub env: Vec<Variable>,
+
+    /// Secrets and ConfigMaps to take further variables from, by names that the class's `allowedEnvFrom` allow.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    pub env_from: Vec<VariableSource>,
+
     /// The brain's key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encryption: Option<Encryption>,
+
+    /// The key with which the platform's backend calls the engine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_key: Option<ApiKey>,
 
     /// What becomes of the brain and its keys when this object is deleted.
     #[serde(default)]

@@ -1,15 +1,25 @@
 //! The kind `EngineClass`: what the platform decides for a group of engines.
 
+mod bounds;
 mod connectors;
 mod network;
+mod rollout;
+mod scheduling;
 mod sizes;
+
+use std::collections::BTreeMap;
 
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use bounds::{AllowedEnvFrom, allows};
 pub use connectors::{AllowedHost, Catalog, ClientMetadataDocument, Tls};
 pub use network::{CidrPorts, Egress, EgressDefault, NamespacePorts, Peer, Selector};
+pub use rollout::Rollout;
+pub use scheduling::{
+    TaintEffect, Toleration, TolerationOperator, TopologySpreadConstraint, WhenUnsatisfiable,
+};
 pub use sizes::{AccessMode, Amounts, Resources, Storage};
 
 pub use crate::encryption::KeyPolicy;
@@ -35,6 +45,7 @@ use crate::rules;
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = rules::not_above_the_maximum("cpu"), validation = rules::not_above_the_maximum("memory"))]
 pub struct EngineClassSpec {
     /// The engine's image.
     #[schemars(length(min = 1, max = 512), regex(pattern = rules::IMAGE))]
@@ -50,9 +61,33 @@ pub struct EngineClassSpec {
     #[schemars(length(max = 8), inner(length(min = 1, max = 253)))]
     pub image_pull_secrets: Vec<String>,
 
-    /// CPU and memory of an engine.
+    /// The images that an engine may ask for, besides `image`: whole references, or prefixes that end in `/`, `:` or `@`,
+    /// such as `registry.example.com/engines/` or `registry.example.com/engine:`. Empty: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), inner(length(min = 1, max = 512), regex(pattern = rules::ALLOWED_IMAGE)), extend("x-kubernetes-list-type" = "set"))]
+    #[x_kube(validation = rules::all_match(rules::ALLOWED_IMAGE, "allowedImages: each entry is an image, or a prefix that ends in '/', ':' or '@', such as registry.example.com/engine:"))]
+    pub allowed_images: Vec<String>,
+
+    /// CPU and memory of an engine, unless it asks for others.
     #[serde(default)]
     pub resources: Resources,
+
+    /// The most that an engine may ask for as its limits. Omitted: no more than the limits in `resources`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_resources: Option<Amounts>,
+
+    /// Names of the variables that an engine may set. Empty: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(min = 1, max = 128), regex(pattern = rules::VARIABLE)), extend("x-kubernetes-list-type" = "set"))]
+    #[x_kube(
+        validation = rules::all_match(rules::VARIABLE, "allowedEnv: the name of a variable has letters, digits and '_', and does not start with a digit"),
+        validation = rules::no_variables_of_the_engine()
+    )]
+    pub allowed_env: Vec<String>,
+
+    /// What an engine may take variables from.
+    #[serde(default)]
+    pub allowed_env_from: AllowedEnvFrom,
 
     /// The brain's volume.
     #[serde(default)]
@@ -115,6 +150,37 @@ pub struct EngineClassSpec {
     /// What engines may open connections to.
     #[serde(default)]
     pub egress: Egress,
+
+    /// The RuntimeClass of the pods. Omitted: the cluster's default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253), regex(pattern = rules::SUBDOMAIN))]
+    #[x_kube(validation = rules::matches(rules::SUBDOMAIN, "runtimeClassName: the name of a RuntimeClass has lowercase letters, digits, '-' and '.', and starts and ends with a letter or digit"))]
+    pub runtime_class_name: Option<String>,
+
+    /// The PriorityClass of the pods. Omitted: the cluster's default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253), regex(pattern = rules::SUBDOMAIN))]
+    #[x_kube(validation = rules::matches(rules::SUBDOMAIN, "priorityClassName: the name of a PriorityClass has lowercase letters, digits, '-' and '.', and starts and ends with a letter or digit"))]
+    pub priority_class_name: Option<String>,
+
+    /// Labels of the nodes that the pods may run on.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 16, "additionalProperties" = rules::label_value()))]
+    pub node_selector: BTreeMap<String, String>,
+
+    /// Taints of nodes that do not keep the pods away.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub tolerations: Vec<Toleration>,
+
+    /// How evenly the engines of a namespace lie over the nodes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["topologyKey", "whenUnsatisfiable"]))]
+    pub topology_spread_constraints: Vec<TopologySpreadConstraint>,
+
+    /// How engines follow a change of this class that restarts them.
+    #[serde(default)]
+    pub rollout: Rollout,
 
     /// Seconds that an engine may take to stop: it finishes what is in flight and closes its brain.
     #[serde(default = "default_grace")]

@@ -25,11 +25,11 @@ pub struct Resources {
 pub struct Amounts {
     /// CPUs, such as `1` or `250m`.
     #[schemars(length(max = 16), regex(pattern = rules::CPU))]
-    #[x_kube(validation = rules::matches(rules::CPU, "cpu: a whole number of CPUs or of thousandths, above 0, such as 1 or 250m"))]
+    #[x_kube(validation = rules::cpu())]
     pub cpu: String,
     /// Bytes, such as `64Mi`.
     #[schemars(length(max = 16), regex(pattern = rules::MEMORY))]
-    #[x_kube(validation = rules::matches(rules::MEMORY, "memory: a whole number above 0 and a unit, one of Ki, Mi, Gi, k, M or G, such as 64Mi"))]
+    #[x_kube(validation = rules::memory())]
     pub memory: String,
 }
 

@@ -58,6 +58,11 @@ pub struct RotationInfo {
     /// What it does, or why it ended as it did.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
+    /// The image that verified, as its node resolved it (`imageID` of the container): with an image from a registry its
+    /// digest, which the certificate, written by the program itself, cannot know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "imageID")]
+    pub image_id: Option<String>,
     /// The proof that every sealed value opened with the new key alone, as `engine certificate verify` reads it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "any_object")]

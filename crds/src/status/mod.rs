@@ -37,6 +37,13 @@ pub struct UserEngineStatus {
     /// The brain's keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encryption: Option<EncryptionInfo>,
+    /// The API key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_key: Option<ApiKeyInfo>,
+    /// What all of this was made from, as a digest: while it is the same, an operator that starts has nothing to do here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16))]
+    pub settled: Option<String>,
     /// What holds and what does not, each with a reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".to_string()]))]
@@ -109,4 +116,20 @@ pub struct StorageInfo {
     /// Size of the volume.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<String>,
+}
+
+/// The rotations of the API key.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ApiKeyInfo {
+    /// The id of the last request that is done: its key is in the Secret, and the engine accepts no former one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotation_id: Option<String>,
+    /// How far the one is that runs: Publishing (the engine learns of the next key), Overlapping (the Secret holds it, and the
+    /// former one is accepted as well), Retiring (the engine forgets the former one). Absent if none runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<String>,
+    /// What the one that runs waits for.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
 }
