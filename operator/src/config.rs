@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 
 use clap::Args;
-use clap::builder::RangedU64ValueParser;
+use clap::builder::{NonEmptyStringValueParser, RangedU64ValueParser};
+
+use crate::namespaces::Namespaces;
 
 /// Settings of `operator run`. Each is a flag and a variable.
 #[derive(Args, Clone, Debug)]
@@ -11,6 +13,14 @@ pub struct Config {
     /// Namespace that the operator runs in; its pods may reach the engines' internal port.
     #[arg(long, env = "OPERATOR_NAMESPACE")]
     pub namespace: String,
+
+    /// Name of this replica, under which it leads: no other has it, and it is the same after a restart. Omitted: one at random.
+    #[arg(long, env = "POD_NAME", value_parser = NonEmptyStringValueParser::new())]
+    pub identity: Option<String>,
+
+    /// Namespaces whose engines are looked after, joined by commas. Empty: all.
+    #[arg(long, env = "OPERATOR_WATCH_NAMESPACES", default_value = "")]
+    pub watch_namespaces: Namespaces,
 
     /// Address of health and metrics.
     #[arg(long, env = "OPERATOR_HTTP_ADDR", default_value = "0.0.0.0:8080")]
@@ -31,6 +41,10 @@ pub struct WaitConfig {
     /// Longest wait, in seconds; after it the exit code is 75 if an engine is still stopped.
     #[arg(long, env = "OPERATOR_TIMEOUT_SECONDS", default_value = "240", value_parser = RangedU64ValueParser::<u64>::new().range(0..=86_400))]
     pub timeout_seconds: u64,
+
+    /// Namespaces whose engines are waited for, joined by commas. Empty: all.
+    #[arg(long, env = "OPERATOR_WATCH_NAMESPACES", default_value = "")]
+    pub watch_namespaces: Namespaces,
 
     /// The log.
     #[command(flatten)]

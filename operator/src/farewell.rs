@@ -5,12 +5,14 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use futures::future::try_join_all;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::api::{Api, ListParams};
 use kube::{Client, ResourceExt};
 use tokio::time::{Instant, sleep};
 use userengine_api::labels;
 
+use crate::cluster::Clients;
 use crate::config::WaitConfig;
 use crate::telemetry;
 
@@ -40,9 +42,10 @@ pub fn run(config: &WaitConfig) -> anyhow::Result<ExitCode> {
         .build()?;
     let patience = Duration::from_secs(config.timeout_seconds);
     runtime.block_on(async {
-        let client = Client::try_default().await;
-        let client = client.context("failed to find an API server to talk to")?;
-        let sets: Api<StatefulSet> = Api::all(client);
+        let cluster = kube::Config::infer().await;
+        let cluster = cluster.context("failed to find an API server to talk to")?;
+        let client = Clients::of(&cluster, Client::try_from)?.requests;
+        let sets = config.watch_namespaces.apis(&client);
         Ok(match wait(patience, || stopped(&sets)).await {
             Ok(()) => ExitCode::SUCCESS,
             Err(left) => {
@@ -55,11 +58,12 @@ pub fn run(config: &WaitConfig) -> anyhow::Result<ExitCode> {
 
 /// The engines that a rotation has stopped and not brought back yet, as `namespace/name`. Their StatefulSets say so; they
 /// go with their engine, so that nobody waits for a rotation whose engine was deleted.
-async fn stopped(sets: &Api<StatefulSet>) -> kube::Result<Vec<String>> {
+async fn stopped(sets: &[Api<StatefulSet>]) -> kube::Result<Vec<String>> {
     let ours = format!("{}={}", labels::MANAGED_BY, labels::MANAGER);
     let ours = ListParams::default().labels(&ours);
-    let found = sets.list_metadata(&ours).await?;
-    let stopped = found.items.iter().filter(|set| is_stopped(*set));
+    let found = try_join_all(sets.iter().map(|sets| sets.list_metadata(&ours))).await?;
+    let found = found.iter().flat_map(|found| &found.items);
+    let stopped = found.filter(|set| is_stopped(*set));
     let names = stopped.map(|set| {
         let namespace = set.namespace().unwrap_or_default();
         format!("{namespace}/{}", set.name_any())

@@ -20,6 +20,7 @@ pub struct Metrics {
     rotations: IntCounterVec,
     oldest_key: IntGauge,
     keys: Mutex<HashMap<String, Timestamp>>,
+    leader: IntGauge,
 }
 
 impl Metrics {
@@ -39,7 +40,7 @@ impl Metrics {
         let writes = IntCounterVec::new(
             Opts::new(
                 "api_writes_total",
-                "Writes to the API server by verb and kind",
+                "Writes to the API server by verb and kind, without Events and the Lease",
             ),
             &["verb", "kind"],
         )?;
@@ -52,6 +53,8 @@ impl Metrics {
             "oldest_active_key_age_seconds",
             "Age of the oldest key that an engine seals with",
         )?;
+        let leader = IntGauge::new("leader", "1 while this replica leads, else 0")?;
+        registry.register(Box::new(leader.clone()))?;
         registry.register(Box::new(rotations.clone()))?;
         registry.register(Box::new(oldest_key.clone()))?;
         registry.register(Box::new(reconciles.clone()))?;
@@ -69,6 +72,7 @@ impl Metrics {
             rotations,
             oldest_key,
             keys: Mutex::default(),
+            leader,
         })
     }
 
@@ -97,6 +101,11 @@ impl Metrics {
         if let Some(phase) = phase {
             self.engines.with_label_values(&[phase.as_str()]).inc();
         }
+    }
+
+    /// This replica leads from now on, to its end.
+    pub fn leads(&self) {
+        self.leader.set(1);
     }
 
     /// A rotation ended with `outcome`, a word from a fixed set.

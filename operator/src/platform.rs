@@ -2,23 +2,26 @@
 
 use std::fmt::Debug;
 use std::future::ready;
-use std::hash::Hash;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use anyhow::Context as _;
-use futures::StreamExt;
-use futures::channel::mpsc;
+use futures::stream::unfold;
+use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::runtime::reflector::{self, Lookup, Store};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
-use tokio::task::JoinHandle;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 use userengine_api::EngineClass;
 
-/// An item for each change of what may concern every engine.
-pub type Changes = mpsc::UnboundedReceiver<()>;
+use crate::cluster::watching;
 
-/// Both stores, word of each change once it can be read there, and the tasks that keep them.
+/// Word of what may concern every engine. Changes that come faster than somebody listens are heard as one.
+pub type Changes = watch::Receiver<()>;
+
+/// Both stores, and word of each change once it can be read there.
 pub struct Platform {
     /// The classes.
     pub classes: Store<EngineClass>,
@@ -26,26 +29,27 @@ pub struct Platform {
     pub config_maps: Store<ConfigMap>,
     /// Word of changes.
     pub changes: Changes,
-    /// The tasks.
-    pub keep: [JoinHandle<()>; 2],
 }
 
-/// Lists and watches. Returns once everything is there: without it every engine would look as if its class or its
+/// Lists and watches, for as long as `tasks` run. Returns once everything is there: without it every engine would look as if its class or its
 /// catalog were missing.
-pub async fn watch(client: &Client, namespace: &str) -> anyhow::Result<Platform> {
-    let (sender, changes) = mpsc::unbounded();
+pub async fn watch(
+    client: &Client,
+    namespace: &str,
+    tasks: &mut JoinSet<()>,
+) -> anyhow::Result<Platform> {
+    let (sender, changes) = watch::channel(());
     let told = sender.clone();
-    let (classes, keep_classes) = keep(Api::<EngineClass>::all(client.clone()), move |_| {
-        // Nobody listens before the controller runs, and that looks at every engine anyway.
-        let _unheard = told.unbounded_send(());
+    let classes = keep(tasks, Api::<EngineClass>::all(client.clone()), move |_| {
+        told.send_replace(());
     });
     let config_maps = Api::<ConfigMap>::namespaced(client.clone(), namespace);
     let known = classes.clone();
-    let (config_maps, keep_config_maps) = keep(config_maps, move |changed: ConfigMap| {
+    let config_maps = keep(tasks, config_maps, move |changed: ConfigMap| {
         // Others keep ConfigMaps in this namespace too, and may write them every few seconds.
         let name = changed.name_any();
         if known.state().iter().any(|class| names(class, &name)) {
-            let _unheard = sender.unbounded_send(());
+            sender.send_replace(());
         }
     });
     let listed = classes.wait_until_ready().await;
@@ -56,8 +60,33 @@ pub async fn watch(client: &Client, namespace: &str) -> anyhow::Result<Platform>
         classes,
         config_maps,
         changes,
-        keep: [keep_classes, keep_config_maps],
     })
+}
+
+/// An item each time that something has changed since the last one.
+pub fn heard(changes: Changes) -> impl Stream<Item = ()> {
+    unfold(changes, async |mut changes| {
+        changes.changed().await.ok()?;
+        Some(((), changes))
+    })
+}
+
+/// A number that differs when what engines of this class follow differs; `None` if there is no such class.
+pub fn mark(
+    classes: &Store<EngineClass>,
+    config_maps: &Store<ConfigMap>,
+    class: &str,
+) -> Option<u64> {
+    let classes = classes.state();
+    let class = classes.iter().find(|known| known.name_any() == class)?;
+    let mut hasher = DefaultHasher::new();
+    (&class.metadata.uid, class.metadata.generation).hash(&mut hasher);
+    for handed in config_maps.state() {
+        if names(class, &handed.name_any()) {
+            (&handed.metadata.uid, &handed.metadata.resource_version).hash(&mut hasher);
+        }
+    }
+    Some(hasher.finish())
 }
 
 /// The class hands this ConfigMap to its engines.
@@ -69,14 +98,14 @@ fn names(class: &EngineClass, config_map: &str) -> bool {
         .any(|name| name == config_map)
 }
 
-fn keep<K>(objects: Api<K>, tell: impl Fn(K) + Send + 'static) -> (Store<K>, JoinHandle<()>)
+fn keep<K>(tasks: &mut JoinSet<()>, objects: Api<K>, tell: impl Fn(K) + Send + 'static) -> Store<K>
 where
     K: Resource<DynamicType = ()> + Lookup<DynamicType = ()>,
     K: Clone + Debug + DeserializeOwned + Send + Sync + 'static,
     <K as Lookup>::DynamicType: Eq + Hash + Clone,
 {
     let (store, writer) = reflector::store();
-    let events = watcher(objects, watcher::Config::default())
+    let events = watcher(objects, watching())
         .default_backoff()
         // Who set which field is of no use here, and often larger than the object.
         .modify(|object| object.meta_mut().managed_fields = None);
@@ -87,15 +116,32 @@ where
         }
         ready(())
     });
-    (store, tokio::spawn(task))
+    tasks.spawn(task);
+    store
 }
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt;
     use serde_json::json;
 
     use super::*;
     use crate::user_engine::fixtures::class;
+
+    #[test]
+    fn every_listener_hears_of_changes_and_of_many_at_once_as_one() {
+        let (sender, changes) = watch::channel(());
+        let mut listeners = [changes.clone(), changes].map(|changes| Box::pin(heard(changes)));
+        for listener in &mut listeners {
+            assert_eq!(listener.next().now_or_never(), None);
+        }
+        sender.send_replace(());
+        sender.send_replace(());
+        for listener in &mut listeners {
+            assert_eq!(listener.next().now_or_never(), Some(Some(())));
+            assert_eq!(listener.next().now_or_never(), None);
+        }
+    }
 
     #[test]
     fn only_what_a_class_names_concerns_engines() {

@@ -1,85 +1,163 @@
 //! Puts the parts together and runs them until a signal comes.
 
 use std::future::ready;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context as _;
 use futures::StreamExt;
+use futures::future::join_all;
+use kube::Client;
 use kube::api::ListParams;
 use kube::runtime::controller;
 use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::watcher;
-use kube::{Api, Client};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
 use userengine_api::UserEngine;
 use userengine_api::labels::MANAGER;
 
+use crate::cluster::Clients;
 use crate::config::Config;
 use crate::http::{self, Health};
+use crate::leader::{self, Election, Fence, Standing};
 use crate::metrics::Metrics;
+use crate::namespaces::{Namespaces, Place};
 use crate::platform::Changes;
+use crate::seen::{self, Seen, Woken};
+use crate::user_engine::growth::Refusals;
 use crate::user_engine::inside::Insides;
 use crate::user_engine::retry::Backoff;
+use crate::user_engine::rollout::Rollouts;
 use crate::user_engine::{self, Context};
 use crate::{platform, retained, telemetry, watches};
 
-/// Runs the operator: returns once a signal came and the work in hand is done.
+/// Runs the operator: returns once a signal came and the work in hand is done, or fails at once when it may not lead any more.
 pub fn run(config: Config) -> anyhow::Result<()> {
     telemetry::start(&config.log);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()?;
-    runtime.block_on(serve(config))
+    let ended = runtime.block_on(serve(config));
+    // Nothing that is still in hand is waited for: after a clean end there is nothing, and else it must not go on.
+    runtime.shutdown_background();
+    ended
 }
 
 async fn serve(config: Config) -> anyhow::Result<()> {
-    let client = Client::try_default()
+    let cluster = kube::Config::infer()
         .await
         .context("failed to find an API server to talk to")?;
     let metrics = Arc::new(Metrics::new()?);
+    let (standing, seen) = watch::channel(Standing::Looks);
     let health = Health {
-        ready: Arc::new(AtomicBool::new(false)),
+        standing: seen,
         metrics: metrics.clone(),
     };
     let listener = TcpListener::bind(config.http_addr)
         .await
         .with_context(|| format!("failed to listen on {}", config.http_addr))?;
     let stop = stop_on_signal()?;
-    let pages = axum::serve(listener, http::router(health.clone()));
+    let pages = axum::serve(listener, http::router(health));
     let pages = pages.with_graceful_shutdown(stopped(stop.clone()));
     let pages = tokio::spawn(pages.into_future());
+    let me = config.identity.clone().map_or_else(leader::nameless, Ok)?;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         namespace = config.namespace,
+        replica = me,
         "operator started"
     );
+    let fence = Fence::default();
+    let clients = Clients::of(&cluster, |cluster| fence.guard(cluster))?;
+    let mut election = Election::new(Client::try_from(cluster)?, &config.namespace, me, fence);
     tokio::select! {
         () = stopped(stop.clone()) => {}
-        started = start(&client, &config, metrics) => {
-            let (context, changes, background) = started?;
-            health.ready.store(true, Ordering::Relaxed);
-            engines(context, changes, &config, stop).await;
-            background.iter().for_each(JoinHandle::abort);
+        () = election.win(&standing) => {
+            metrics.leads();
+            lead(election, work(clients, config, metrics, standing, stop)).await?;
         }
     }
     tracing::info!("operator stopped");
     Ok(pages.await??)
 }
 
+/// Does the work while this replica leads. It is a task of its own: however much there is of it, the Lease is renewed in time.
+async fn lead(
+    mut election: Election,
+    work: impl Future<Output = anyhow::Result<()>> + Send + 'static,
+) -> anyhow::Result<()> {
+    let worked = tokio::select! {
+        biased;
+        lost = election.keep() => {
+            tracing::error!(%lost, "this replica may not lead any more; it stops in the middle of its work");
+            return Err(lost.into());
+        }
+        worked = tokio::spawn(work) => worked,
+    };
+    election.release().await;
+    worked?
+}
+
+/// Looks after the engines until told to stop.
+async fn work(
+    clients: Clients,
+    config: Config,
+    metrics: Arc<Metrics>,
+    standing: watch::Sender<Standing>,
+    stop: watch::Receiver<bool>,
+) -> anyhow::Result<()> {
+    tokio::select! {
+        () = stopped(stop.clone()) => {}
+        started = start(clients, &config, metrics) => {
+            let started = started?;
+            standing.send_replace(Standing::Leads);
+            engines(started, &config, stop).await;
+        }
+    }
+    Ok(())
+}
+
 /// What must be there before the first engine is looked at, and the tasks that keep it true.
+struct Started {
+    context: Arc<Context>,
+    /// What watches the engines.
+    client: Client,
+    platform_changes: Changes,
+    woken: Vec<(Place, Woken)>,
+    #[expect(dead_code, reason = "they end with it")]
+    tasks: JoinSet<()>,
+}
+
 async fn start(
-    client: &Client,
+    clients: Clients,
     config: &Config,
     metrics: Arc<Metrics>,
-) -> anyhow::Result<(Arc<Context>, Changes, [JoinHandle<()>; 3])> {
-    can_list(client).await;
-    let platform = platform::watch(client, &config.namespace).await?;
-    let let_go = tokio::spawn(retained::run(client.clone(), metrics.clone()));
+) -> anyhow::Result<Started> {
+    let namespaces = &config.watch_namespaces;
+    let Clients {
+        requests: client,
+        watches,
+    } = clients.clone();
+    can_list(&client, namespaces).await;
+    let mut tasks = JoinSet::new();
+    let platform = platform::watch(&watches, &config.namespace, &mut tasks).await?;
+    let seen = Arc::new(Seen::default());
+    let mut woken = Vec::new();
+    for place in namespaces.places() {
+        let wakes = seen::watch(&watches, &place, &seen, &mut tasks).await?;
+        woken.push((place, wakes));
+    }
+    tasks.spawn(retained::run(
+        clients,
+        namespaces.clone(),
+        metrics.clone(),
+        seen.clone(),
+    ));
     let reporter = Reporter {
         controller: MANAGER.to_owned(),
         instance: None,
@@ -88,46 +166,89 @@ async fn start(
         recorder: Recorder::new(client.clone(), reporter),
         classes: platform.classes,
         platform: platform.config_maps,
-        client: client.clone(),
+        client,
         operator_namespace: config.namespace.clone(),
         metrics,
         insides: Insides::default(),
+        rollouts: Rollouts::default(),
         backoff: Backoff::default(),
+        turns: Semaphore::new(config.concurrency.into()),
+        seen,
+        build: build_mark().context("failed to read the operator's own program")?,
+        growths: Refusals::default(),
     });
-    let [keep_classes, keep_config_maps] = platform.keep;
-    let background = [keep_classes, keep_config_maps, let_go];
-    Ok((context, platform.changes, background))
+    Ok(Started {
+        context,
+        client: watches,
+        platform_changes: platform.changes,
+        woken,
+        tasks,
+    })
+}
+
+/// A number that differs for each build: another one may want other children of the same engine.
+fn build_mark() -> std::io::Result<u64> {
+    let mut hasher = DefaultHasher::new();
+    std::fs::read("/proc/self/exe")?.hash(&mut hasher);
+    Ok(hasher.finish())
 }
 
 /// Returns once the definition is there and may be listed. The controller's own store cannot be asked:
 /// it wakes only one of those who wait for it, and the controller waits for it itself.
-async fn can_list(client: &Client) {
-    let engines = Api::<UserEngine>::all(client.clone());
+async fn can_list(client: &Client, namespaces: &Namespaces) {
     let backoff = Backoff::default();
-    while let Err(error) = engines.list(&ListParams::default().limit(1)).await {
-        tracing::warn!(%error, "failed to list UserEngines; trying again");
-        tokio::time::sleep(backoff.next("")).await;
+    for engines in namespaces.apis::<UserEngine>(client) {
+        while let Err(error) = engines.list(&ListParams::default().limit(1)).await {
+            tracing::warn!(%error, "failed to list UserEngines; trying again");
+            tokio::time::sleep(backoff.next("")).await;
+        }
     }
 }
 
 /// Reconciles until told to stop, and finishes what it has begun.
-async fn engines(
-    context: Arc<Context>,
-    platform_changes: Changes,
-    config: &Config,
-    stop: watch::Receiver<bool>,
-) {
-    let controller = watches::controller(&context.client)
-        .reconcile_all_on(platform_changes)
-        .with_config(controller::Config::default().concurrency(config.concurrency))
-        .graceful_shutdown_on(stopped(stop));
-    let results = controller.run(user_engine::reconcile, user_engine::error_policy, context);
-    results
-        .for_each(|result| {
+///
+/// A controller that is told to stop before it has listed its objects waits for that list for ever, and stops listing: one that
+/// has begun nothing yet is dropped.
+async fn engines(started: Started, config: &Config, stop: watch::Receiver<bool>) {
+    let controllers = started.woken.into_iter().map(|(place, woken)| {
+        let context = started.context.clone();
+        let begun = Arc::new(AtomicBool::new(false));
+        let has_begun = begun.clone();
+        let reconcile = move |engine, context| {
+            begun.store(true, Ordering::Relaxed);
+            user_engine::reconcile(engine, context)
+        };
+        let controller = watches::controller(&started.client, &place, woken)
+            .reconcile_all_on(platform::heard(started.platform_changes.clone()))
+            .with_config(controller::Config::default().concurrency(config.concurrency))
+            .graceful_shutdown_on(stopped(stop.clone()));
+        let results = controller.run(reconcile, user_engine::error_policy, context);
+        let work = results.for_each(|result| {
             watch_result(result);
             ready(())
-        })
-        .await;
+        });
+        finished(work, has_begun, stop.clone())
+    });
+    join_all(controllers).await;
+}
+
+/// Returns once the work is done, or once it is to stop and nothing of it has begun.
+async fn finished(
+    work: impl Future<Output = ()>,
+    has_begun: Arc<AtomicBool>,
+    stop: watch::Receiver<bool>,
+) {
+    let in_vain = async {
+        stopped(stop).await;
+        if has_begun.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        biased;
+        () = work => {}
+        () = in_vain => {}
+    }
 }
 
 /// A reconcile that failed was logged by the error policy; what else can go wrong is the queue's.
@@ -160,4 +281,39 @@ fn stop_on_signal() -> anyhow::Result<watch::Receiver<bool>> {
 async fn stopped(mut stop: watch::Receiver<bool>) {
     // The sender lives until it has sent.
     let _gone = stop.wait_for(|stop| *stop).await.is_err();
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::sync::oneshot;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    const AWHILE: Duration = Duration::from_hours(1);
+
+    #[tokio::test(start_paused = true)]
+    async fn work_that_never_begins_does_not_keep_the_operator_from_ending() {
+        let (tell, told) = watch::channel(false);
+        let lists_for_ever = std::future::pending::<()>();
+        let mut ending = Box::pin(finished(lists_for_ever, Arc::default(), told));
+        assert!(timeout(AWHILE, &mut ending).await.is_err(), "not told yet");
+        tell.send_replace(true);
+        timeout(AWHILE, ending).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_that_has_begun_is_finished() {
+        let (tell, told) = watch::channel(true);
+        let (done, work) = oneshot::channel();
+        let work = async { work.await.unwrap() };
+        let begun = Arc::new(AtomicBool::new(true));
+        let mut ending = Box::pin(finished(work, begun, told));
+        assert!(timeout(AWHILE, &mut ending).await.is_err(), "it is at work");
+        done.send(()).unwrap();
+        timeout(AWHILE, ending).await.unwrap();
+        drop(tell);
+    }
 }

@@ -1,53 +1,30 @@
-//! What wakes a reconcile: changes of anything that belongs to an engine. Children are watched by their
-//! metadata only; what they hold is read when it is needed.
+//! What wakes a reconcile: changes of an engine, and of anything that belongs to one.
 
 use std::time::Duration;
 
-use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Service, ServiceAccount};
-use k8s_openapi::api::networking::v1::NetworkPolicy;
-use kube::core::PartialObjectMeta;
+use kube::Client;
 use kube::runtime::Controller;
-use kube::runtime::reflector::ObjectRef;
 use kube::runtime::utils::Backoff;
-use kube::runtime::watcher::Config;
-use kube::{Api, Client, Resource, ResourceExt};
-use userengine_api::{UserEngine, labels};
 
-/// A controller of `UserEngine` that wakes up for every child.
-pub fn controller(client: &Client) -> Controller<UserEngine> {
-    let controller = Controller::new(Api::<UserEngine>::all(client.clone()), Config::default())
-        .trigger_backoff(Reopening::default());
-    let controller = with_children::<PersistentVolumeClaim>(controller, client);
-    let controller = with_children::<StatefulSet>(controller, client);
-    let controller = with_children::<Pod>(controller, client);
-    let controller = with_children::<Service>(controller, client);
-    let controller = with_children::<ServiceAccount>(controller, client);
-    let controller = with_children::<ConfigMap>(controller, client);
-    with_children::<NetworkPolicy>(controller, client)
-}
+use crate::cluster::watching;
+use crate::namespaces::Place;
+use crate::seen::{EngineSketch, Woken};
 
-fn with_children<K>(controller: Controller<UserEngine>, client: &Client) -> Controller<UserEngine>
-where
-    K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + Send + 'static,
-{
-    let ours = Config::default().labels(&format!("{}={}", labels::MANAGED_BY, labels::MANAGER));
-    controller.watches(
-        Api::<PartialObjectMeta<K>>::all(client.clone()),
-        ours,
-        |child| engine_of(&child),
-    )
-}
+/// Objects of one page of a list: the page is in memory at once.
+pub const PAGE: u32 = 100;
 
-fn engine_of(object: &impl ResourceExt) -> Option<ObjectRef<UserEngine>> {
-    let engine = object.labels().get(labels::ENGINE)?;
-    Some(ObjectRef::new(engine).within(&object.namespace()?))
+/// A controller of the `UserEngine`s of one place that wakes up for every child. An engine's children are in its namespace,
+/// so that controllers of different places have nothing to do with each other.
+pub fn controller(client: &Client, place: &Place, woken: Woken) -> Controller<EngineSketch> {
+    Controller::new(place.api(client), watching().page_size(PAGE))
+        .trigger_backoff(Reopening::default())
+        .reconcile_on(woken)
 }
 
 /// The wait before broken watches are opened again. All of them share it, and while it lasts no change of any engine is seen:
 /// kube's own, which grows to 30 s, kept a restarted API server's engines unseen for minutes.
 #[derive(Debug, Default)]
-struct Reopening {
+pub struct Reopening {
     failures: u32,
 }
 

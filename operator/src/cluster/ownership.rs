@@ -1,6 +1,7 @@
 //! Whose a disposable child is.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use userengine_api::labels::ENGINE;
 
 /// Whose an object is, from the point of view of one `UserEngine`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,8 +20,20 @@ pub fn ownership(child: &ObjectMeta, name: &str, uid: &str) -> Ownership {
     match child.owner_references.iter().flatten().find(is_controller) {
         Some(owner) if owner.uid == uid => Ownership::Ours,
         Some(owner) if owner.kind == "UserEngine" && owner.name == name => Ownership::Former,
+        None if is_left_to_pods(child, name) => Ownership::Former,
         _ => Ownership::Foreign,
     }
+}
+
+/// What stays for the pods of a former engine until they are gone: they alone own it.
+fn is_left_to_pods(child: &ObjectMeta, name: &str) -> bool {
+    let labels = child.labels.as_ref();
+    let owners = child.owner_references.as_deref().unwrap_or_default();
+    labels
+        .and_then(|all| all.get(ENGINE))
+        .is_some_and(|engine| engine == name)
+        && !owners.is_empty()
+        && owners.iter().all(|owner| owner.kind == "Pod")
 }
 
 #[cfg(test)]
@@ -61,5 +74,13 @@ mod tests {
             Ownership::Foreign
         );
         assert_eq!(of(ObjectMeta::default()), Ownership::Foreign);
+        let of_pod = |engine: &str| {
+            let mut walls = child("Pod", "alice-0", "p", None);
+            walls.labels = Some([(ENGINE.to_owned(), engine.to_owned())].into());
+            of(walls)
+        };
+        assert_eq!(of_pod("alice"), Ownership::Former);
+        assert_eq!(of_pod("bob"), Ownership::Foreign);
+        assert_eq!(of(child("Pod", "alice-0", "p", None)), Ownership::Foreign);
     }
 }

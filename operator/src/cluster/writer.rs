@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use userengine_api::labels::{DOMAIN, MANAGER};
 
 use crate::metrics::Metrics;
+use crate::seen::Seen;
 
 /// Why a write did not happen.
 #[derive(Debug, thiserror::Error)]
@@ -55,16 +56,30 @@ pub struct Writer {
     client: Client,
     namespace: String,
     metrics: Arc<Metrics>,
+    seen: Arc<Seen>,
 }
 
 impl Writer {
     /// A writer for this namespace.
-    pub fn new(client: Client, namespace: String, metrics: Arc<Metrics>) -> Self {
+    pub fn new(client: Client, namespace: String, metrics: Arc<Metrics>, seen: Arc<Seen>) -> Self {
         Self {
             client,
             namespace,
             metrics,
+            seen,
         }
+    }
+
+    /// What the API server answered: it is how things are from now on.
+    fn outcome<K: Resource>(
+        &self,
+        kind: &'static str,
+        name: &str,
+        result: kube::Result<K>,
+    ) -> Result<(), WriteError> {
+        let object = result.map_err(|error| classify(kind, name.to_owned(), error))?;
+        self.seen.wrote(kind, object.meta());
+        Ok(())
     }
 
     fn api<K: Kind>(&self) -> Api<K> {
@@ -87,7 +102,7 @@ impl Writer {
             .to_owned();
         let object = parse(kind, &name, object)?;
         self.metrics.wrote("create", kind);
-        outcome(kind, &name, api.create(&ours(), &object).await)
+        self.outcome(kind, &name, api.create(&ours(), &object).await)
     }
 
     /// Replaces exactly the version that was seen. What others put into labels, annotations and finalizers stays;
@@ -115,7 +130,7 @@ impl Writer {
         annotations.retain(|name, _| !name.starts_with(DOMAIN));
         annotations.extend(wanted.annotations.unwrap_or_default());
         self.metrics.wrote("replace", kind);
-        outcome(kind, &name, api.replace(&name, &ours(), &object).await)
+        self.outcome(kind, &name, api.replace(&name, &ours(), &object).await)
     }
 
     /// A merge patch.
@@ -134,7 +149,7 @@ impl Writer {
             .api::<K>()
             .patch(name, &parameters, &Patch::Merge(patch))
             .await;
-        outcome(kind, name, patched)
+        self.outcome(kind, name, patched)
     }
 
     /// Adds a finalizer to those that an object of a built-in kind has: a strategic merge adds to that list.
@@ -150,7 +165,7 @@ impl Writer {
             .api::<K>()
             .patch(name, &PatchParams::default(), &patch)
             .await;
-        outcome(kind, name, patched)
+        self.outcome(kind, name, patched)
     }
 
     /// Takes one finalizer off exactly the object with this uid; those of others stay.
@@ -169,7 +184,7 @@ impl Writer {
             .api::<K>()
             .patch(name, &PatchParams::default(), &patch)
             .await;
-        outcome(kind, name, patched)
+        self.outcome(kind, name, patched)
     }
 
     /// Applies a status: fields that are not in it go away.
@@ -185,7 +200,7 @@ impl Writer {
             .api::<K>()
             .patch_status(name, &parameters, &Patch::Apply(object))
             .await;
-        outcome(kind, name, applied)
+        self.outcome(kind, name, applied)
     }
 
     /// Deletes exactly the object with this uid. One that is gone is deleted.
@@ -195,7 +210,22 @@ impl Writer {
         name: &str,
         uid: Option<String>,
     ) -> Result<(), WriteError> {
-        self.delete_by::<K>(DeleteParams::background(), kind, name, uid)
+        self.delete_seen::<K>(kind, name, uid, None).await
+    }
+
+    /// The same, and in this version only, if one is given: what changed since may have come to be well.
+    pub async fn delete_seen<K: Kind>(
+        &self,
+        kind: &'static str,
+        name: &str,
+        uid: Option<String>,
+        version: Option<String>,
+    ) -> Result<(), WriteError> {
+        let which = Preconditions {
+            uid,
+            resource_version: version,
+        };
+        self.delete_by::<K>(DeleteParams::background(), kind, name, which)
             .await
     }
 
@@ -206,7 +236,11 @@ impl Writer {
         name: &str,
         uid: Option<String>,
     ) -> Result<(), WriteError> {
-        self.delete_by::<K>(DeleteParams::foreground(), kind, name, uid)
+        let which = Preconditions {
+            uid,
+            resource_version: None,
+        };
+        self.delete_by::<K>(DeleteParams::foreground(), kind, name, which)
             .await
     }
 
@@ -215,16 +249,15 @@ impl Writer {
         how: DeleteParams,
         kind: &'static str,
         name: &str,
-        uid: Option<String>,
+        which: Preconditions,
     ) -> Result<(), WriteError> {
-        let parameters = how.preconditions(Preconditions {
-            uid,
-            resource_version: None,
-        });
+        let parameters = how.preconditions(which);
         self.metrics.wrote("delete", kind);
         match self.api::<K>().delete(name, &parameters).await {
             Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
-            deleted => outcome(kind, name, deleted),
+            deleted => deleted
+                .map(drop)
+                .map_err(|error| classify(kind, name.to_owned(), error)),
         }
     }
 }
@@ -243,13 +276,8 @@ impl<K> Kind for K where
 {
 }
 
-fn outcome<T>(kind: &'static str, name: &str, result: kube::Result<T>) -> Result<(), WriteError> {
-    result
-        .map(drop)
-        .map_err(|error| classify(kind, name.to_owned(), error))
-}
-
-fn ours() -> PostParams {
+/// How everything of ours is created and replaced.
+pub fn ours() -> PostParams {
     PostParams {
         field_manager: Some(MANAGER.to_owned()),
         ..PostParams::default()

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use k8s_openapi::api::core::v1::{Event, PersistentVolumeClaim};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 use serde_json::{Value, json};
@@ -16,7 +16,8 @@ use userengine_rotation::ledger::{Key, KeyState, Ledger};
 
 use super::assess::{Assessment, assess};
 use super::build::CONTAINER;
-use super::observed::{ApiKeySecret, KeySecret, Observed, Rotating};
+use super::child::{ChildId, ChildKind};
+use super::observed::{ApiKeySecret, KeySecret, Observed, OurApiKey, Rotating};
 use super::plan::{Plan, Step, plan};
 use crate::record::Record;
 
@@ -44,10 +45,15 @@ pub fn world() -> World {
         api_key: ApiKeySecret::Absent,
         children: BTreeMap::new(),
         pod: None,
+        events: Vec::new(),
+        bounds: None,
+        found: false,
+        refused_growth: None,
         operator_namespace: "userengine-system".to_owned(),
         rotating: Rotating::default(),
         proving: Rotating::default(),
         proof: None,
+        waits_behind: None,
         now: Timestamp::UNIX_EPOCH,
     })
 }
@@ -113,6 +119,16 @@ pub fn holding(kid: Result<Kid, KeyError>) -> KeySecret {
     }
 }
 
+/// An API-key Secret, as it should be.
+pub fn api_key() -> OurApiKey {
+    OurApiKey {
+        key_hash: Some("ab".to_owned()),
+        hashes: "ab".to_owned(),
+        version: Some("3".to_owned()),
+        ..OurApiKey::default()
+    }
+}
+
 /// The end of the name of the second key's Secret.
 pub const SECOND: &str = "0123456789";
 
@@ -170,7 +186,47 @@ pub fn catalog_written(mut world: World, time: &str) -> World {
     world
 }
 
+/// Its StatefulSet is there, with a replica and a uid.
+pub fn set_of(mut world: World) -> World {
+    let id = ChildId {
+        kind: ChildKind::StatefulSet,
+        name: "alice".to_owned(),
+    };
+    let owner = json!({ "apiVersion": "userengine.dev/v1alpha1", "kind": "UserEngine", "name": "alice", "uid": UID, "controller": true });
+    let set = json!({
+        "apiVersion": "apps/v1", "kind": "StatefulSet",
+        "metadata": { "name": "alice", "namespace": "acme", "uid": "set-1", "ownerReferences": [owner] },
+        "spec": { "replicas": 1, "template": { "spec": { "containers": [] } } },
+    });
+    let set = serde_json::from_value(set).unwrap();
+    world.0.children.insert(id, set);
+    world
+}
+
+/// An Event of this reason, that many seconds after the beginning of time.
+pub fn told(reason: &str, message: &str, second: i64) -> Event {
+    let time = Timestamp::from_second(second).unwrap().to_string();
+    let event = json!({
+        "metadata": {}, "involvedObject": {}, "reason": reason, "message": message,
+        "firstTimestamp": "1970-01-01T00:00:01Z", "lastTimestamp": time, "count": 3,
+    });
+    serde_json::from_value(event).unwrap()
+}
+
 impl World {
+    /// Its pod has no node.
+    pub fn unplaced(mut self) -> Self {
+        self.0
+            .pod
+            .as_mut()
+            .unwrap()
+            .spec
+            .as_mut()
+            .unwrap()
+            .node_name = None;
+        self
+    }
+
     /// Its first key was made.
     pub fn with_key(self) -> Self {
         self.with_key_secret(key_secret())
@@ -223,11 +279,7 @@ impl World {
 
     /// Its API key was made.
     pub fn with_api_key(mut self) -> Self {
-        self.0.api_key = ApiKeySecret::Ours {
-            key_hash: Some("ab".to_owned()),
-            hashes: "ab".to_owned(),
-            version: None,
-        };
+        self.0.api_key = ApiKeySecret::Ours(Box::new(api_key()));
         self
     }
 
@@ -252,7 +304,7 @@ impl World {
     /// Its pod has this status.
     pub fn pod(mut self, status: &Value) -> Self {
         let pod = json!({
-            "metadata": { "name": "alice-0" },
+            "metadata": { "name": "alice-0", "uid": "pod-1" },
             "spec": {
                 "nodeName": "node-1",
                 "containers": [
@@ -343,6 +395,17 @@ impl World {
         let config_map = serde_json::from_value(object).unwrap();
         self.0.platform.retain(|other| other.name_any() != name);
         self.0.platform.push(Arc::new(config_map));
+        self
+    }
+
+    /// Its children are as they should be.
+    pub fn with_children(mut self) -> Self {
+        for step in self.plan().steps {
+            if let Step::Apply(child) = step {
+                let live = serde_json::from_value(child.object).unwrap();
+                self.0.children.insert(child.id, live);
+            }
+        }
         self
     }
 

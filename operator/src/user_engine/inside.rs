@@ -43,6 +43,9 @@ pub struct Inside {
     /// The last time that all values opened with one key alone.
     #[serde(default)]
     pub last_verify: Option<LastVerify>,
+    /// The short names of the API keys that it accepts, the current one first.
+    #[serde(default)]
+    pub api_key_hashes: Vec<String>,
 }
 
 /// A time at which all values opened with one key alone.
@@ -213,6 +216,7 @@ mod tests {
             held_kids: vec![kid("b")],
             rows_by_kid: [(kid("b"), 3)].into(),
             last_verify: Some(LastVerify { kid: kid("b") }),
+            api_key_hashes: vec!["01234567".to_owned()],
         };
         change(&mut inside);
         inside
@@ -237,7 +241,7 @@ mod tests {
     fn reads_the_answer_of_an_engine() {
         let answer = serde_json::json!({
             "version": "0.1.0", "database_id": "db", "held_kids": [kid("b")], "write_kid": kid("b"),
-            "rows_by_kid": { (kid("b").to_string()): 3 }, "api_key_hashes": [], "open_count": 1,
+            "rows_by_kid": { (kid("b").to_string()): 3 }, "api_key_hashes": ["01234567"], "open_count": 1,
             "last_verify": { "kid": kid("b"), "at": "2026-01-01T00:00:00Z" },
         });
         let read: Inside = serde_json::from_value(answer).unwrap();

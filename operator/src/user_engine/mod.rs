@@ -1,11 +1,13 @@
 //! The controller of `UserEngine`.
 
+pub mod api_key;
 pub mod apply;
 pub mod assess;
 pub mod build;
 pub mod child;
 #[cfg(test)]
 pub(crate) mod fixtures;
+pub mod growth;
 pub mod inside;
 pub mod leave;
 mod news;
@@ -15,10 +17,11 @@ pub mod plan;
 mod recheck;
 mod report;
 pub mod retry;
+pub mod rollout;
 pub mod status;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -26,19 +29,25 @@ use kube::runtime::controller::Action;
 use kube::runtime::events::Recorder;
 use kube::runtime::reflector::Store;
 use kube::{Client, ResourceExt};
-use userengine_api::status::{Phase, UserEngineStatus};
-use userengine_api::{EngineClass, UserEngine};
+use tokio::sync::Semaphore;
+use userengine_api::EngineClass;
+use userengine_api::status::Phase;
 
-use self::assess::Assessment;
+use self::assess::{Assessment, Finding, Standing};
 use self::observed::Observed;
 use self::status::Report;
 use crate::cluster::{WriteError, Writer};
 use crate::metrics::Metrics;
-use crate::retained;
+use crate::seen::{Digest, EngineName, EngineSketch, Look, Rest, Seen, key_created, mark_of};
+use crate::{platform, retained};
 
 /// Rounds of one reconcile: a birth has three (key, claim, children), a rotation that begins five (the request, the key,
 /// its reading back, the engine's stop), and some to spare.
 const ROUNDS: usize = 8;
+
+/// Failures in a row after which the next one is told in the status: it comes within four seconds, and sooner if a watch wakes
+/// the engine meanwhile.
+const LASTING: u32 = 2;
 
 /// What every reconcile shares.
 pub struct Context {
@@ -56,8 +65,27 @@ pub struct Context {
     pub metrics: Arc<Metrics>,
     /// What running engines said of themselves.
     pub insides: inside::Insides,
+    /// Whose turn it is to be restarted for its class.
+    pub rollouts: rollout::Rollouts,
     /// How long each engine that failed waits.
     pub backoff: retry::Backoff,
+    /// The growths of volumes that were refused.
+    pub growths: growth::Refusals,
+    /// Engines that may be worked on at once, whichever namespaces they are in.
+    pub turns: Semaphore,
+    /// What the watches have shown.
+    pub seen: Arc<Seen>,
+    /// Differs for each build of the operator.
+    pub build: u64,
+}
+
+impl Context {
+    /// Everything that the watches show of an engine with this mark, which follows this class.
+    fn digest(&self, engine: &impl ResourceExt, mark: u64, class: Option<&str>) -> Digest {
+        let class = class.and_then(|class| platform::mark(&self.classes, &self.platform, class));
+        let follows = (self.build, class);
+        self.seen.digest(&EngineName::of(engine), mark, &follows)
+    }
 }
 
 /// Why a reconcile came to nothing, and will be tried again.
@@ -93,9 +121,17 @@ impl Error {
 }
 
 /// Looks, finds out what it means, decides, acts, and says so.
-pub async fn reconcile(engine: Arc<UserEngine>, context: Arc<Context>) -> Result<Action, Error> {
+pub async fn reconcile(engine: Arc<EngineSketch>, context: Arc<Context>) -> Result<Action, Error> {
+    // Never closed.
+    let _turn = context.turns.acquire().await;
     let started = Instant::now();
-    let result = rounds(&engine, &context).await;
+    if let Some(rest) = rest(&engine, &context) {
+        context.metrics.reconciled("unchanged", started.elapsed());
+        return Ok(Action::requeue(rest));
+    }
+    let look = context.seen.begin(&EngineName::of(&*engine));
+    // In a room of its own: at a start nearly every engine is at rest, and each gets a task that has room for all of this.
+    let result = Box::pin(rounds(&engine, &context, look)).await;
     let (outcome, phase) = match &result {
         Ok(done) => ("ok", done.phase),
         Err(error) if error.is_race() => ("raced", None),
@@ -116,50 +152,106 @@ pub async fn reconcile(engine: Arc<UserEngine>, context: Arc<Context>) -> Result
     Ok(done.action)
 }
 
+/// How long nothing need be done; `None` if the engine has to be looked at.
+fn rest(engine: &EngineSketch, context: &Context) -> Option<Duration> {
+    let digest = context.digest(engine, engine.mark, engine.class.as_deref());
+    let rest = Rest {
+        digest,
+        settled: engine.settled.as_deref(),
+        first: recheck::after_start(&engine.uid().unwrap_or_default()),
+    };
+    let rest = context
+        .seen
+        .rest(&EngineName::of(engine), &rest, Instant::now())?;
+    show(context, engine, engine.phase, engine.key_created);
+    Some(rest)
+}
+
+/// Keeps the gauges true.
+fn show(
+    context: &Context,
+    engine: &impl ResourceExt,
+    phase: Option<Phase>,
+    key_created: Option<Timestamp>,
+) {
+    let uid = engine.uid().unwrap_or_default();
+    context.metrics.engine(&uid, phase);
+    context.metrics.key(&uid, key_created);
+}
+
 /// What one reconcile came to.
 struct Done {
     phase: Option<Phase>,
     action: Action,
 }
 
-async fn rounds(engine: &Arc<UserEngine>, context: &Context) -> Result<Done, Error> {
+async fn rounds(engine: &EngineSketch, context: &Context, look: Look) -> Result<Done, Error> {
     let namespace = engine.namespace().unwrap_or_default();
-    let writer = Writer::new(context.client.clone(), namespace, context.metrics.clone());
+    let writer = Writer::new(
+        context.client.clone(),
+        namespace,
+        context.metrics.clone(),
+        context.seen.clone(),
+    );
     for round in 1.. {
         // What the watch gave may be older than a deletion: nothing is made for an engine that goes.
-        let Some(mut observed) = observe::observe(context, engine).await? else {
+        let Some(mut observed) = Box::pin(observe::observe(context, engine)).await? else {
             return Ok(gone(context, engine));
         };
         if observed.engine.metadata.deletion_timestamp.is_some() {
             leave::leave(context, &writer, &observed.engine).await?;
             return Ok(gone(context, engine));
         }
-        let mut assessment = assess(&mut observed).await;
+        let mut assessment = assess(context, &mut observed).await;
         let plan = plan::plan(&observed, &assessment);
-        let applied = apply::apply(&writer, &observed, &plan).await?;
+        let applied = match apply::apply(&writer, &observed, &plan).await {
+            Ok(applied) => applied,
+            Err(error) => {
+                let lasting = lasting(context, &observed, &error);
+                if lasting.is_some() {
+                    let trouble = lasting.as_ref();
+                    finish(context, &writer, look, &observed, &assessment, trouble).await?;
+                }
+                return Err(error.into());
+            }
+        };
         if applied.trouble.is_none() {
             news::tell(context, &observed.engine, &assessment, &plan.news).await;
+            news::tell_of_api_key(context, &observed.engine, plan.api_key_news.as_ref()).await;
         }
         if plan.again && applied.trouble.is_none() && round < ROUNDS {
             continue;
         }
-        if let Some(growth) = applied
-            .growth
-            .clone()
-            .filter(|_| assessment.storage.holds())
-        {
-            assessment.storage = growth;
+        if let Some(refused) = &applied.refused_growth {
+            context.growths.remember(&observed.uid(), refused.clone());
+            observed.refused_growth = Some(refused.clone());
+            assessment = assess::assess(&observed);
         }
-        return finish(context, &writer, &observed, &assessment, &applied).await;
+        let trouble = applied.trouble.as_ref();
+        return finish(context, &writer, look, &observed, &assessment, trouble).await;
     }
     unreachable!("the loop above returns")
 }
 
-/// Finds out what the observed state means; asks the engine for proof if a key's destruction waits for it.
-async fn assess(observed: &mut Observed) -> Assessment {
-    let assessment = assess::assess(observed);
-    let rotation = assessment.rotation.as_ref();
-    let is_wanted = rotation.is_some_and(|rotation| rotation.wants_proof);
+/// What an error that has lasted is to be told as; it goes on being tried as any other.
+fn lasting(context: &Context, observed: &Observed, error: &apply::Error) -> Option<Finding> {
+    let has_lasted = context.backoff.failures(&observed.uid()) >= LASTING;
+    error.trouble(observed).filter(|_| has_lasted)
+}
+
+/// Finds out what the observed state means; asks for its turn if it would be restarted for its class, and the engine if a
+/// key's destruction waits for its proof, or the rotation of its API key for its word.
+async fn assess(context: &Context, observed: &mut Observed) -> Assessment {
+    let mut assessment = assess::assess(observed);
+    if let (Standing::Behind, Some(class)) = (assessment.standing, &assessment.resolved) {
+        let most = class.spec.rollout.max_concurrent.into();
+        observed.waits_behind = context
+            .rollouts
+            .ask(&observed.uid(), &class.name, most)
+            .err();
+        assessment = assess::assess(observed);
+    }
+    let is_wanted = assessment.wants_word();
     let serving = observed.pod.as_ref().filter(|_| assessment.engine.holds());
     let Some(pod) = serving.filter(|_| is_wanted) else {
         return assessment;
@@ -170,18 +262,18 @@ async fn assess(observed: &mut Observed) -> Assessment {
             assess::assess(observed)
         }
         Err(error) => {
-            tracing::warn!(engine = observed.name(), %error, "no proof that a key is not needed any more; it is kept");
+            tracing::warn!(engine = observed.name(), %error, "the engine did not say which keys it needs and accepts; all are kept");
             assessment
         }
     }
 }
 
 /// The engine is gone, or as good as gone.
-fn gone(context: &Context, engine: &UserEngine) -> Done {
-    context
-        .metrics
-        .engine(&engine.uid().unwrap_or_default(), None);
-    context.metrics.key(&engine.uid().unwrap_or_default(), None);
+fn gone(context: &Context, engine: &EngineSketch) -> Done {
+    show(context, engine, None, None);
+    context.seen.gone(&EngineName::of(engine));
+    context.growths.forget(&engine.uid().unwrap_or_default());
+    context.rollouts.forget(&engine.uid().unwrap_or_default());
     Done {
         phase: None,
         action: Action::await_change(),
@@ -191,27 +283,46 @@ fn gone(context: &Context, engine: &UserEngine) -> Done {
 async fn finish(
     context: &Context,
     writer: &Writer,
+    look: Look,
     observed: &Observed,
     assessment: &Assessment,
-    applied: &apply::Applied,
+    trouble: Option<&Finding>,
 ) -> Result<Done, Error> {
     let inside = ask_inside(context, observed, assessment).await;
     let report = Report {
         observed,
         assessment,
-        trouble: applied.trouble.as_ref(),
+        trouble,
         inside: inside.as_ref(),
         now: crate::clock::now(),
     };
-    let status = report::report(writer, &context.recorder, &report)
+    let unheard = assessment.engine.holds() && inside.is_none();
+    let wait = recheck::recheck(&report, unheard);
+    let (engine, mut status) = (&*observed.engine, report.status());
+    let name = EngineName::of(engine);
+    let mark = mark_of(&engine.metadata, &status);
+    let digest = context.digest(engine, mark, status.class_name.as_deref());
+    let is_quiet = recheck::is_quiet(wait) && context.seen.is_undisturbed(&name, look);
+    if is_quiet {
+        status.settled = Some(digest.text());
+    }
+    report::report(writer, &context.recorder, &report, &status)
         .await
         .map_err(Error::Report)?;
-    context.metrics.engine(&observed.uid(), status.phase);
-    context.metrics.key(&observed.uid(), key_created(&status));
-    let unheard = assessment.engine.holds() && inside.is_none();
+    show(context, engine, status.phase, key_created(&status));
+    let (uid, class) = (observed.uid(), status.class_name.as_deref());
+    let standing = assessment.standing;
+    context
+        .rollouts
+        .seen(&uid, class.unwrap_or_default(), standing);
+    if is_quiet {
+        context
+            .seen
+            .rests(&name, look, digest, Instant::now() + wait);
+    }
     Ok(Done {
         phase: status.phase,
-        action: Action::requeue(recheck::recheck(&report, unheard)),
+        action: Action::requeue(wait),
     })
 }
 
@@ -233,20 +344,12 @@ async fn ask_inside(
     }
 }
 
-/// When the active key was made.
-fn key_created(status: &UserEngineStatus) -> Option<Timestamp> {
-    let encryption = status.encryption.as_ref()?;
-    let mut keys = encryption.keys.iter();
-    let active = keys.find(|key| key.id == encryption.active_key)?;
-    active.created_at.as_ref().map(|time| time.0)
-}
-
 /// What to do after an error: at once after a race, else later and later.
 #[expect(
     clippy::needless_pass_by_value,
     reason = "the signature is the controller's"
 )]
-pub fn error_policy(engine: Arc<UserEngine>, error: &Error, context: Arc<Context>) -> Action {
+pub fn error_policy(engine: Arc<EngineSketch>, error: &Error, context: Arc<Context>) -> Action {
     let uid = engine.uid().unwrap_or_default();
     let wait = if error.is_race() {
         retry::SOON
@@ -261,4 +364,19 @@ pub fn error_policy(engine: Arc<UserEngine>, error: &Error, context: Arc<Context
         tracing::warn!(namespace, engine = engine.name_any(), %error, cause, wait_ms = wait.as_millis(), "reconcile failed");
     }
     Action::requeue(wait)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the controller keeps room for in the task of each reconcile.
+    fn room<F: Future>(_: impl Fn(Arc<EngineSketch>, Arc<Context>) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn a_reconcile_needs_little_room_before_it_looks() {
+        assert!(room(reconcile) <= 512, "{}", room(reconcile));
+    }
 }

@@ -7,6 +7,7 @@ use userengine_rotation::decide::News;
 use userengine_rotation::ledger::{Last, Ledger, Outcome};
 
 use super::Context;
+use super::api_key::News as ApiKeyNews;
 use super::assess::Assessment;
 use super::report::publish;
 
@@ -22,6 +23,34 @@ pub async fn tell(context: &Context, engine: &UserEngine, assessment: &Assessmen
         for event in events(&record.ledger, one) {
             publish(&context.recorder, engine, &event).await;
         }
+    }
+}
+
+/// Tells what a rotation of the API key came to, without any word of the keys.
+pub async fn tell_of_api_key(context: &Context, engine: &UserEngine, news: Option<&ApiKeyNews>) {
+    if let Some(news) = news {
+        publish(&context.recorder, engine, &of_api_key(news)).await;
+    }
+}
+
+fn of_api_key(news: &ApiKeyNews) -> Event {
+    match news {
+        ApiKeyNews::Started(id) => normal(
+            "ApiKeyRotationStarted",
+            format!(
+                "rotation {id}: the engine learns of the next API key before it becomes the key"
+            ),
+        ),
+        ApiKeyNews::Rotated(id, overlap) => normal(
+            "ApiKeyRotated",
+            format!(
+                "rotation {id}: the Secret holds another API key; the former one is accepted for {overlap} s"
+            ),
+        ),
+        ApiKeyNews::Retired(id) => normal(
+            "ApiKeyRetired",
+            format!("rotation {id}: the former API key is not accepted any more"),
+        ),
     }
 }
 
@@ -125,6 +154,7 @@ fn event(type_: EventType, reason: &str, note: &str) -> Event {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use userengine_rotation::request::RotationId;
 
     use super::*;
     use crate::user_engine::fixtures::{key, rotating_record};
@@ -173,6 +203,23 @@ mod tests {
         ] {
             let said = vec![(reason.to_owned(), "rotation r-1: of this".to_owned())];
             assert_eq!(told(&News::Ended(Box::new(last(outcome)))), said);
+        }
+    }
+
+    #[test]
+    fn a_rotation_of_the_api_key_is_told_by_its_id() {
+        let id = RotationId::try_from("2026-12".to_owned()).unwrap();
+        let all = [
+            ApiKeyNews::Started(id.clone()),
+            ApiKeyNews::Rotated(id.clone(), 300),
+            ApiKeyNews::Retired(id),
+        ];
+        let told: Vec<_> = all.iter().map(of_api_key).collect();
+        let reasons: Vec<_> = told.iter().map(|event| event.reason.as_str()).collect();
+        let expected = ["ApiKeyRotationStarted", "ApiKeyRotated", "ApiKeyRetired"];
+        assert_eq!(reasons, expected);
+        for event in told {
+            assert!(event.note.unwrap().starts_with("rotation 2026-12: "));
         }
     }
 }

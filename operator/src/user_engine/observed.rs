@@ -1,19 +1,23 @@
 //! What one look at the cluster gave: plain values, from which everything else is derived.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod};
+use k8s_openapi::api::core::v1::{ConfigMap, Event, PersistentVolumeClaim, Pod};
 use kube::ResourceExt;
 use kube::api::DynamicObject;
 use userengine_api::key::{KeyError, Kid};
 use userengine_api::names::{INITIAL, Names, key_suffix};
 use userengine_api::{EngineClass, UserEngine};
 use userengine_rotation::verdict::Progress;
+use zeroize::Zeroizing;
 
+use super::api_key;
 use super::child::ChildId;
+use super::growth::Refused;
 use super::inside::Inside;
 use crate::record::{Record, RecordError};
 
@@ -35,14 +39,24 @@ pub struct Observed {
     pub children: BTreeMap<ChildId, DynamicObject>,
     /// The engine's pod.
     pub pod: Option<Pod>,
+    /// The Events of what the engine waits for. Empty while it waits for nothing.
+    pub events: Vec<Event>,
+    /// A hash of what bounds the pods of the namespace, while it keeps the engine's from being made.
+    pub bounds: Option<String>,
+    /// What the kubelet looked for in vain is there by now.
+    pub found: bool,
+    /// The growth of the volume that was refused last.
+    pub refused_growth: Option<Refused>,
     /// The namespace whose operator pods may reach an engine from inside.
     pub operator_namespace: String,
     /// What a rotation runs, and who is in its way. Empty while there is none.
     pub rotating: Rotating,
     /// The Job that opens everything once more while the engine sleeps. Empty while there is none.
     pub proving: Rotating,
-    /// What the engine said of its keys just now, if it was asked for proof.
+    /// What the engine said of its keys just now, if a decision needs its word.
     pub proof: Option<Inside>,
+    /// How many engines wait before this one to be restarted for what their class has changed, if it has to wait.
+    pub waits_behind: Option<usize>,
     /// When all of this had been read.
     pub now: Timestamp,
 }
@@ -121,14 +135,59 @@ pub enum ApiKeySecret {
     /// It belongs to somebody else.
     Foreign,
     /// It is ours.
-    Ours {
-        /// The hash of the key it holds; `None` if it holds no usable key.
-        key_hash: Option<String>,
-        /// The hashes that it gives the pod.
-        hashes: String,
-        /// The version that was seen.
-        version: Option<String>,
-    },
+    Ours(Box<OurApiKey>),
     /// It belongs to a former engine of the same name, and goes with it.
     Former,
+}
+
+/// What our API-key Secret holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OurApiKey {
+    /// The hash of the key; `None` if it holds no usable one.
+    pub key_hash: Option<String>,
+    /// The key that is to come, if there is a usable one.
+    pub next: Option<NextKey>,
+    /// The hashes that it gives the pod.
+    pub hashes: String,
+    /// What it remembers of rotations.
+    pub record: api_key::Record,
+    /// The version that was seen.
+    pub version: Option<String>,
+}
+
+impl OurApiKey {
+    /// The hashes that it should give the pod, if this is the key.
+    pub fn hashes_with(&self, key_hash: &str) -> String {
+        let next = self.next.as_ref().map(|next| next.hash.as_str());
+        self.record.hashes(key_hash, next).join(",")
+    }
+}
+
+/// The API key that is to come. It is needed once, to become the key; its `Debug` shows the hash's first digits only.
+#[derive(Clone, PartialEq, Eq)]
+pub struct NextKey {
+    /// The key.
+    pub key: Zeroizing<String>,
+    /// Its hash.
+    pub hash: String,
+}
+
+impl fmt::Debug for NextKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NextKey({}…)", api_key::short(&self.hash))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_next_key_shows_no_more_than_its_short_name() {
+        let next = NextKey {
+            key: Zeroizing::new("the-next-key".to_owned()),
+            hash: "0123456789".to_owned(),
+        };
+        assert_eq!(format!("{next:?}"), "NextKey(01234567…)");
+    }
 }

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use userengine_api::condition::Reason;
 
-use super::assess::{Rotation, Severity};
-use super::retry;
+use super::api_key::Decision;
+use super::assess::{Awaited, Rotation, Severity, Standing, awaited, time_left};
 use super::status::Report;
+use super::{observe, retry};
 
 /// How soon a Secret that somebody has to mend is looked at again; Secrets are not watched.
 const BLOCKED: Duration = Duration::from_secs(10);
@@ -15,10 +17,34 @@ const INSIDE: Duration = Duration::from_secs(5);
 /// How soon a rotation that has stopped the engine is looked at again: pods that are not ours, and are in its way, wake
 /// nobody, and its progress is shown within two seconds.
 const ROTATING: Duration = Duration::from_secs(1);
+/// How soon an engine that does not come up is looked at again: what keeps it may show in Events only, which are not
+/// watched, and shows here within five seconds, jitter and the look itself included.
+const COMING: Duration = Duration::from_millis(2500);
+/// How soon once it has been coming up for [`LONG`].
+const SLOW: Duration = Duration::from_secs(30);
+/// See [`SLOW`]. Whoever attaches or mounts a volume gives up after two minutes, and tells then.
+const LONG: SignedDuration = SignedDuration::from_mins(5);
+/// The least wait, and one that takes the whole seconds of timestamps into account.
+const SOON: Duration = Duration::from_secs(1);
 /// How soon an engine is asked again whether it does without a key whose time is up.
 const PROOF: Duration = Duration::from_mins(1);
+/// How soon an engine is asked again whether it accepts the API keys that it should.
+const API_KEYS: Duration = Duration::from_secs(2);
+/// How soon the first of those that wait to be restarted for their class asks again, and how soon the last one does.
+const TURN: Duration = Duration::from_secs(2);
+const LONG_TURN: Duration = Duration::from_mins(10);
 /// How soon everything is looked at again if nothing happens.
 const QUIET: Duration = Duration::from_mins(30);
+
+/// When to look for the first time at an engine that was at rest when the operator started: not at all of them at once.
+pub fn after_start(uid: &str) -> Duration {
+    retry::share(QUIET, uid)
+}
+
+/// Nothing is about to happen for which nobody would wake the reconcile.
+pub fn is_quiet(wait: Duration) -> bool {
+    wait >= QUIET
+}
 
 /// When to look again without being told to.
 pub fn recheck(report: &Report<'_>, unheard: bool) -> Duration {
@@ -35,8 +61,77 @@ pub fn recheck(report: &Report<'_>, unheard: bool) -> Duration {
     } else {
         quiet
     };
+    let own = coming(report).map_or(own, |wait| own.min(wait));
+    let own = rollout(report).map_or(own, |wait| {
+        own.min(retry::jittered(wait, &report.observed.uid()))
+    });
     let rotation = report.assessment.rotation.as_ref();
-    rotation.map_or(own, |rotation| own.min(self::rotation(rotation, quiet)))
+    let rotation = rotation.map(|rotation| self::rotation(rotation, quiet));
+    [rotation, api_key(report)]
+        .into_iter()
+        .flatten()
+        .fold(own, Duration::min)
+}
+
+/// The end of an overlap wakes nobody. Until then the engine is not at rest: an operator that starts meanwhile has to look.
+fn api_key(report: &Report<'_>) -> Option<Duration> {
+    match report.assessment.api_key.as_ref()? {
+        Decision::Write(_) => report.trouble.is_none().then_some(ROTATING),
+        Decision::AwaitEngine if report.observed.proof.is_some() => Some(API_KEYS),
+        Decision::AwaitEngine => Some(INSIDE),
+        Decision::AwaitTime(left) => {
+            let left = u64::try_from(*left).ok().map(Duration::from_secs);
+            left.map(|left| left.min(QUIET / 2))
+        }
+        Decision::Rest => None,
+    }
+}
+
+/// When to ask what keeps it, of an engine that comes up, or whose former pod goes; `None` if a watch will tell.
+/// What somebody has to act on is known already, and is looked at as seldom as the rest of that sort.
+fn coming(report: &Report<'_>) -> Option<Duration> {
+    let (observed, all) = (report.observed, report.assessment);
+    if all.engine.severity == Severity::Blocked || all.storage.severity == Severity::Blocked {
+        return None;
+    }
+    let wait = |awaited: Awaited| {
+        let Some(since) = awaited.since else {
+            return COMING;
+        };
+        let age = observed.now.duration_since(since);
+        match Duration::try_from(observe::PATIENCE - age) {
+            Ok(left) if !left.is_zero() => left.max(SOON),
+            _ if age < LONG => COMING,
+            _ => SLOW,
+        }
+    };
+    let soonest = awaited(observed).into_iter().map(wait).min();
+    let lost = observed
+        .pod
+        .as_ref()
+        .and_then(|pod| time_left(pod, observed.now));
+    let lost = lost.map(|left| Duration::try_from(left).unwrap_or_default() + SOON);
+    // Its StatefulSet may be of this very look, and our own writes wake nobody.
+    let is_unmade = observed.pod.is_none() && report.ready().reason == Reason::Starting;
+    let unmade = is_unmade.then_some(COMING);
+    let soonest = soonest.into_iter().chain(lost).chain(unmade).min();
+    soonest.map(|wait| retry::jittered(wait, &observed.uid()))
+}
+
+/// Others wait for one that comes up, and the status of a StatefulSet wakes nobody.
+fn rollout(report: &Report<'_>) -> Option<Duration> {
+    match (report.assessment.standing, report.observed.waits_behind) {
+        (Standing::Behind, before) => Some(before.map_or(TURN, turn)),
+        (Standing::ComingUp, _) if report.assessment.engine.holds() => Some(TURN),
+        (Standing::ComingUp, _) => Some(SLOW),
+        (Standing::InLine | Standing::Apart, _) => None,
+    }
+}
+
+/// Those in front ask again soon, those behind them later: together they are a few each second, however many wait.
+fn turn(before: usize) -> Duration {
+    let before = u32::try_from(before).unwrap_or(u32::MAX);
+    TURN.saturating_mul(before.saturating_add(1)).min(LONG_TURN)
 }
 
 fn rotation(rotation: &Rotation, quiet: Duration) -> Duration {
@@ -65,7 +160,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::user_engine::fixtures::{World, rotating, world};
+    use crate::user_engine::api_key::{Record as ApiKeyRecord, Stage};
+    use crate::user_engine::fixtures::{World, key, rotating, world};
+    use crate::user_engine::observed::ApiKeySecret;
 
     fn of(World(observed): &World) -> Duration {
         let assessment = crate::user_engine::assess::assess(observed);
@@ -96,6 +193,13 @@ mod tests {
     }
 
     #[test]
+    fn those_in_front_ask_for_their_turn_soon_and_those_behind_them_later() {
+        assert_eq!(turn(0), TURN);
+        assert!(turn(5) > turn(4) && turn(4) < Duration::from_secs(15));
+        assert_eq!(turn(usize::MAX), LONG_TURN);
+    }
+
+    #[test]
     fn a_pause_is_looked_at_again_when_it_ends() {
         assert!(
             of(&world().claimed().running().paused()) >= QUIET,
@@ -112,5 +216,98 @@ mod tests {
         lost.0.now = Timestamp::from_second(100).unwrap();
         assert_eq!(of(&lost), BLOCKED);
         assert!(of(&world().claimed().with_key().running()) >= QUIET);
+    }
+
+    #[test]
+    fn an_engine_that_comes_up_is_asked_what_keeps_it_often_enough_to_say_so_within_five_seconds() {
+        let creating = json!({ "waiting": { "reason": "ContainerCreating" } });
+        let at = |second: i64| {
+            let world = world()
+                .claimed()
+                .with_key()
+                .container(&creating, &json!({}));
+            let mut world = world.created("1970-01-01T00:00:00Z");
+            world.0.now = Timestamp::from_second(second).unwrap();
+            of(&world)
+        };
+        // First when its patience ends, for before that nothing is read.
+        let patience = Duration::try_from(observe::PATIENCE).unwrap();
+        assert!(at(0) >= patience && at(0) < Duration::from_secs(4));
+        for second in [3, 30, 121, 299] {
+            assert!(at(second) < Duration::from_millis(3500), "{second}");
+        }
+        assert!(
+            at(301) >= SLOW && at(86_400) <= SLOW * 5 / 4,
+            "it tires nobody"
+        );
+    }
+
+    #[test]
+    fn what_keeps_an_engine_is_asked_for_though_its_key_is_missing_too() {
+        let creating = json!({ "waiting": { "reason": "ContainerCreating" } });
+        let mut world = world().claimed().container(&creating, &json!({}));
+        world = world.created("1970-01-01T00:00:00Z");
+        world.0.now = Timestamp::from_second(10).unwrap();
+        assert!(of(&world) < Duration::from_millis(3500));
+        let said = "secret \"alice-key-0\" not found";
+        world.0.events = vec![crate::user_engine::fixtures::told("FailedMount", said, 9)];
+        assert_eq!(of(&world), BLOCKED, "once it is known");
+    }
+
+    #[test]
+    fn a_pod_that_was_just_asked_for_is_looked_for() {
+        let asked = || world().claimed().with_key();
+        assert!(of(&asked()) < Duration::from_millis(3500));
+        assert!(of(&asked().suspended()) >= QUIET);
+        assert_eq!(of(&asked().classes([])), BLOCKED, "none will be made");
+    }
+
+    #[test]
+    fn a_pod_that_goes_is_looked_at_when_it_should_be_gone() {
+        let mut going = world().claimed().with_key().running().going();
+        going.0.now = Timestamp::from_second(10).unwrap();
+        let wait = of(&going);
+        assert!(
+            wait > Duration::from_secs(50) && wait < Duration::from_secs(65),
+            "{wait:?}"
+        );
+    }
+
+    /// Asked for another API key, with this record of it.
+    fn changing(record: ApiKeyRecord) -> World {
+        let World(mut seen) = world().claimed().with_key().running().with_api_key();
+        if let ApiKeySecret::Ours(secret) = &mut seen.api_key {
+            secret.record = record;
+        }
+        seen.now = Timestamp::from_second(100).unwrap();
+        World(seen).spec(&json!({ "apiKey": { "rotationId": "r-1", "overlap": "7200s" } }))
+    }
+
+    #[test]
+    fn a_former_api_key_is_looked_at_when_its_time_is_over() {
+        let id = "r-1".to_owned().try_into().unwrap();
+        let at = |since| {
+            let former = "cd".to_owned();
+            of(&changing(
+                ApiKeyRecord::default().at(&id, Stage::Overlapping { since, former }),
+            ))
+        };
+        assert_eq!(at(101 - 7200 + 42), Duration::from_secs(43));
+        assert_eq!(at(101), QUIET / 2, "it is not at rest");
+    }
+
+    #[test]
+    fn an_engine_that_is_to_accept_other_api_keys_is_asked_every_few_seconds() {
+        let id = "r-1".to_owned().try_into().unwrap();
+        let mut waiting = changing(ApiKeyRecord::default().at(&id, Stage::Retiring));
+        assert_eq!(of(&waiting), INSIDE, "it does not answer");
+        waiting.0.proof = Some(
+            serde_json::from_value(json!({
+                "version": "0.1.0", "write_kid": key(1).kid(), "api_key_hashes": ["ab", "cd"],
+            }))
+            .unwrap(),
+        );
+        assert_eq!(of(&waiting), API_KEYS);
+        assert!(of(&changing(ApiKeyRecord::born(Some(&id)))) >= QUIET);
     }
 }

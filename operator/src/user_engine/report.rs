@@ -16,11 +16,11 @@ pub async fn report(
     writer: &Writer,
     recorder: &Recorder,
     report: &Report<'_>,
-) -> Result<UserEngineStatus, WriteError> {
+    status: &UserEngineStatus,
+) -> Result<(), WriteError> {
     let engine = &report.observed.engine;
-    let status = report.status();
-    if engine.status.as_ref() == Some(&status) {
-        return Ok(status);
+    if engine.status.as_ref() == Some(status) {
+        return Ok(());
     }
     let object = json!({
         "apiVersion": UserEngine::api_version(&()),
@@ -34,7 +34,7 @@ pub async fn report(
     for event in ready(report).into_iter().chain(paused(report)) {
         publish(recorder, engine, &event).await;
     }
-    Ok(status)
+    Ok(())
 }
 
 /// One Event for each new reason of `Ready`, however often the message changes.

@@ -24,6 +24,12 @@ impl Backoff {
         jittered(wait, &format!("{uid}{count}"))
     }
 
+    /// Failures in a row so far.
+    pub fn failures(&self, uid: &str) -> u32 {
+        let failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        failures.get(uid).copied().unwrap_or_default()
+    }
+
     /// The engine is well again, or gone.
     pub fn reset(&self, uid: &str) {
         self.0
@@ -35,10 +41,15 @@ impl Backoff {
 
 /// Between `wait` and a quarter more, always the same for the same `seed`, so that a fleet does not move in step.
 pub fn jittered(wait: Duration, seed: &str) -> Duration {
+    wait + share(wait / 4, seed)
+}
+
+/// Between nothing and `wait`, always the same for the same `seed`.
+pub fn share(wait: Duration, seed: &str) -> Duration {
     let mut hasher = DefaultHasher::new();
     seed.hash(&mut hasher);
-    let share = u32::try_from(hasher.finish() % 256).unwrap_or_default();
-    wait + wait * share / 1024
+    let share = u32::try_from(hasher.finish() % 1024).unwrap_or_default();
+    wait * share / 1024
 }
 
 #[cfg(test)]
@@ -51,6 +62,7 @@ mod tests {
         let waits: Vec<_> = (0..20).map(|_| backoff.next("a")).collect();
         assert!(waits[0] < Duration::from_secs(2) && waits[3] >= Duration::from_secs(8));
         assert!(waits.iter().all(|wait| *wait <= MOST * 5 / 4));
+        assert_eq!((backoff.failures("a"), backoff.failures("b")), (20, 0));
         backoff.reset("a");
         assert!(backoff.next("a") < Duration::from_secs(2));
     }

@@ -4,7 +4,8 @@ use kube::ResourceExt;
 use userengine_api::condition::Reason;
 use userengine_api::{EngineClass, labels};
 
-use super::{Finding, Handed, ResolvedClass, handed};
+use super::bounds::{self, Outside};
+use super::{Finding, Handed, ResolvedClass, handed, kept};
 use crate::record::Record;
 use crate::user_engine::observed::Observed;
 
@@ -18,19 +19,23 @@ pub fn assess(observed: &Observed, record: Option<&Record>) -> (Finding, Option<
         .as_ref()
         .and_then(|status| status.class_name.as_deref());
     match asked.or(stuck).or(last) {
-        Some(name) => by_name(observed, name),
-        None => by_mark(observed),
+        Some(name) => by_name(observed, record, name),
+        None => by_mark(observed, record),
     }
 }
 
-fn by_name(observed: &Observed, name: &str) -> (Finding, Option<ResolvedClass>) {
+fn by_name(
+    observed: &Observed,
+    record: Option<&Record>,
+    name: &str,
+) -> (Finding, Option<ResolvedClass>) {
     match observed
         .classes
         .iter()
         .map(AsRef::as_ref)
         .find(|class| class.name_any() == name)
     {
-        Some(class) => resolved(observed, class),
+        Some(class) => resolved(observed, record, class),
         None => (
             Finding::blocked(
                 Reason::ClassNotFound,
@@ -43,7 +48,7 @@ fn by_name(observed: &Observed, name: &str) -> (Finding, Option<ResolvedClass>) 
     }
 }
 
-fn by_mark(observed: &Observed) -> (Finding, Option<ResolvedClass>) {
+fn by_mark(observed: &Observed, record: Option<&Record>) -> (Finding, Option<ResolvedClass>) {
     let marked = |class: &&EngineClass| {
         class
             .annotations()
@@ -54,7 +59,7 @@ fn by_mark(observed: &Observed) -> (Finding, Option<ResolvedClass>) {
     let mut defaults: Vec<_> = classes.filter(marked).collect();
     defaults.sort_by_key(|class| class.name_any());
     match defaults.as_slice() {
-        [class] => resolved(observed, class),
+        [class] => resolved(observed, record, class),
         [] => (
             Finding::blocked(
                 Reason::NoDefaultClass,
@@ -79,18 +84,50 @@ fn by_mark(observed: &Observed) -> (Finding, Option<ResolvedClass>) {
     }
 }
 
-/// A class that hands something on that is not there holds all the same: engines go on with what they have.
-fn resolved(observed: &Observed, class: &EngineClass) -> (Finding, Option<ResolvedClass>) {
+/// A class that hands something on that is not there, or that allows less than is asked for, holds all the same: engines
+/// go on with what they have.
+fn resolved(
+    observed: &Observed,
+    record: Option<&Record>,
+    class: &EngineClass,
+) -> (Finding, Option<ResolvedClass>) {
     let name = class.name_any();
     let catalog = handed::catalog(observed, &class.spec);
     let ca = handed::ca(observed, &class.spec);
-    let trouble = catalog.as_ref().err().or(ca.as_ref().err()).cloned();
+    let within = bounds::within(&observed.engine.spec, &name, &class.spec);
+    let outside = within.as_ref().err();
+    let outside = outside.map(|outside| beyond(observed, record, outside));
+    let missing = || catalog.as_ref().err().or(ca.as_ref().err()).cloned();
     let fine = || Finding::fine(format!("follows EngineClass '{name}'"));
-    let finding = trouble.unwrap_or_else(fine);
+    let finding = outside.or_else(missing).unwrap_or_else(fine);
+    let keeps_pod = within.is_err();
     let handed = Handed {
         catalog: catalog.ok(),
-        ca: ca.ok(),
+        // A pod that stays as it is mounts what it was made with.
+        ca: ca.ok().filter(|_| !keeps_pod),
     };
-    let spec = class.spec.clone();
-    (finding, Some(ResolvedClass { name, spec, handed }))
+    let spec = within.unwrap_or_else(|_| class.spec.clone());
+    let class = ResolvedClass {
+        name,
+        spec,
+        handed,
+        keeps_pod,
+    };
+    (finding, Some(class))
+}
+
+/// More is asked for than the class allows: what runs goes on as it is, and what does not is not started.
+fn beyond(observed: &Observed, record: Option<&Record>, outside: &Outside) -> Finding {
+    let Outside { reason, message } = outside;
+    let cure = "ask for what it allows, or have the class changed";
+    if kept::has_a_pod_to_keep(observed, record) {
+        return Finding::fine_but(
+            *reason,
+            format!("{message}: {cure}; the engine stays as it is"),
+        );
+    }
+    Finding::blocked(
+        *reason,
+        format!("{message}: {cure}; the engine is not started until then"),
+    )
 }

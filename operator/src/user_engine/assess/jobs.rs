@@ -5,7 +5,7 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kube::ResourceExt;
 use userengine_rotation::decide::{Holders, Job as JobSeen};
-use userengine_rotation::verdict::Verdict;
+use userengine_rotation::verdict::{Progress, Step, Verdict};
 
 use crate::user_engine::build::{MIGRATE, VERIFY};
 use crate::user_engine::observed::Rotating;
@@ -91,10 +91,15 @@ pub fn is_over(pod: &Pod) -> bool {
 }
 
 /// The time by which the pod should be gone, its grace included, is long past.
-fn is_lost(pod: &Pod, now: Timestamp) -> bool {
+pub fn is_lost(pod: &Pod, now: Timestamp) -> bool {
     let reason = pod.status.as_ref().and_then(|it| it.reason.as_deref());
-    let due = pod.metadata.deletion_timestamp.as_ref().map(|time| time.0);
-    reason == Some("NodeLost") || due.is_some_and(|due| now.duration_since(due) > OVERTIME)
+    reason == Some("NodeLost") || time_left(pod, now).is_some_and(|left| left.is_negative())
+}
+
+/// How long a pod that is being deleted may still take; `None` if it is not.
+pub fn time_left(pod: &Pod, now: Timestamp) -> Option<SignedDuration> {
+    let due = pod.metadata.deletion_timestamp.as_ref()?;
+    Some(OVERTIME - now.duration_since(due.0))
 }
 
 fn job_of(pod: &Pod) -> Option<&str> {
@@ -111,6 +116,21 @@ fn has_ended(job: &Job) -> bool {
         .any(|condition| matches!(condition.type_.as_str(), "Complete" | "Failed"))
 }
 
+/// How far the work is between the two containers, when neither can be asked: `migrate` has ended well.
+pub fn between(pods: &[Pod]) -> Option<Progress> {
+    let pod = pods.iter().find(|pod| !is_over(pod))?;
+    let containers = pod.status.as_ref()?.init_container_statuses.as_deref();
+    let Verdict::Migrated(migrated) = said_by(containers, MIGRATE)? else {
+        return None;
+    };
+    Some(Progress {
+        rotation: migrated.rotation,
+        step: Step::Verifying,
+        done: 0,
+        total: migrated.rows,
+    })
+}
+
 /// The last thing that was said: `verify` speaks after `migrate`.
 fn verdict(pods: &[&Pod]) -> Option<Verdict> {
     let said = |pod: &Pod| {
@@ -121,8 +141,23 @@ fn verdict(pods: &[&Pod]) -> Option<Verdict> {
     pods.iter().find_map(|pod| said(pod))
 }
 
+/// The image that verifies in a pod of one of the Jobs whose names begin so, as the node resolved it.
+pub fn verified_by(pod: &Pod, jobs: &str) -> Option<String> {
+    job_of(pod).filter(|job| job.starts_with(jobs))?;
+    let containers = pod.status.as_ref()?.container_statuses.as_deref()?;
+    let id = &named(containers, VERIFY)?.image_id;
+    (!id.is_empty()).then(|| id.clone())
+}
+
+fn named<'a>(containers: &'a [ContainerStatus], name: &str) -> Option<&'a ContainerStatus> {
+    containers.iter().find(|it| it.name == name)
+}
+
 fn said_by(containers: Option<&[ContainerStatus]>, name: &str) -> Option<Verdict> {
-    let container = containers?.iter().find(|it| it.name == name)?;
-    let ended = container.state.as_ref()?.terminated.as_ref()?;
+    let ended = named(containers?, name)?
+        .state
+        .as_ref()?
+        .terminated
+        .as_ref()?;
     serde_json::from_str(ended.message.as_deref()?.trim()).ok()
 }

@@ -1,13 +1,19 @@
 //! What the observed state means: one finding for each condition. Pure.
 
+mod api_key;
+mod bounds;
 mod class;
+mod container;
 mod handed;
 mod jobs;
 mod kept;
 mod key;
+mod obstacle;
 mod pause;
 mod pod;
 mod proof;
+mod quote;
+mod rollout;
 mod rotation;
 mod storage;
 
@@ -16,12 +22,17 @@ use std::collections::BTreeMap;
 use userengine_api::condition::Reason;
 use userengine_api::engine_class::EngineClassSpec;
 
-pub use jobs::is_over;
-pub use kept::stateful_set;
-pub use pod::is_ready;
+pub use api_key::{asked as asked_of_api_key, overlap as overlap_of_api_keys};
+pub use jobs::{between, is_over, time_left, verified_by};
+pub use kept::{has_a_pod_to_keep, stateful_set};
+pub use obstacle::{Awaited, Missing, awaited, is_refused, missing, said_before};
+pub use pod::{is_ready, refused_its_key};
+pub use quote::quoted;
+pub use rollout::Standing;
 pub use rotation::{Rotation, has_in_hand, stops_the_engine};
-pub use storage::{is_bound, requested_size, wanted_size};
+pub use storage::{growth, is_bound, wanted_size};
 
+use super::api_key::Decision;
 use super::observed::Observed;
 use crate::record::Record;
 
@@ -100,10 +111,14 @@ impl Finding {
         self.severity == Severity::Fine
     }
 
-    /// As a finding about a key: an engine can run on it. One that is being deleted stays readable, and the cure, a
-    /// rotation, must not wait for it to be gone.
+    /// As a finding about key or volume: an engine can run on it. A key that is being deleted stays readable, and the
+    /// cure, a rotation, must not wait for it to be gone. A volume that is yet to be made holds nothing to be careful of.
     pub fn allows_the_engine(&self) -> bool {
-        self.severity < Severity::Blocked || self.reason == Reason::KeyDeletionPending
+        let cannot_harm = matches!(
+            self.reason,
+            Reason::KeyDeletionPending | Reason::ProvisioningFailed
+        );
+        self.severity < Severity::Blocked || cannot_harm
     }
 }
 
@@ -112,10 +127,12 @@ impl Finding {
 pub struct ResolvedClass {
     /// Its name.
     pub name: String,
-    /// What it says.
+    /// What it says, with the image and the resources that the engine has otherwise.
     pub spec: EngineClassSpec,
     /// What it hands to its engines.
     pub handed: Handed,
+    /// The engine asks for more than it allows, and keeps the pod that it has.
+    pub keeps_pod: bool,
 }
 
 /// What a class hands to its engines; `None` where they keep what they have.
@@ -144,15 +161,24 @@ pub struct Assessment {
     pub paused: Finding,
     /// The class, if there is one to follow.
     pub resolved: Option<ResolvedClass>,
-    /// What the engine has of a class that is gone, for the rotation that has stopped it.
+    /// What the engine has, where its class is gone or allows less than it asks for: with this it goes through a rotation.
     pub kept: Option<ResolvedClass>,
     /// The record, if it can be trusted and is this user's.
     pub record: Option<Record>,
     /// What comes next for its keys.
     pub rotation: Option<Rotation>,
+    /// What comes next for its API key; `None` if there is none.
+    pub api_key: Option<Decision>,
+    /// How it stands to what its class says now.
+    pub standing: Standing,
 }
 
 impl Assessment {
+    /// The pod stays as it is until others of the class have come up again.
+    pub fn waits_for_its_turn(&self, observed: &Observed) -> bool {
+        self.standing == Standing::Behind && observed.waits_behind.is_some()
+    }
+
     /// What the conditions come to as a whole: what somebody has to act on, else the wish to stop it, which waits for
     /// nothing, else the first that does not hold.
     pub fn ready(&self) -> &Finding {
@@ -163,12 +189,19 @@ impl Assessment {
             .or_else(|| find(|finding| !finding.holds()))
             .unwrap_or(&self.engine)
     }
+
+    /// Something waits for what the engine says of its keys now.
+    pub fn wants_word(&self) -> bool {
+        let rotation = self.rotation.as_ref();
+        rotation.is_some_and(|rotation| rotation.wants_proof)
+            || self.api_key == Some(Decision::AwaitEngine)
+    }
 }
 
 /// Finds out what the observed state means.
 pub fn assess(observed: &Observed) -> Assessment {
     let record = observed.record();
-    let (class, resolved) = class::assess(
+    let (mut class, resolved) = class::assess(
         observed,
         record.as_ref().and_then(|record| record.as_ref().ok()),
     );
@@ -178,11 +211,25 @@ pub fn assess(observed: &Observed) -> Assessment {
     let record = record
         .and_then(Result::ok)
         .filter(|record| record.user == observed.engine.spec.user);
-    let is_well = resolved.is_some()
-        && storage.severity < Severity::Blocked
-        && key.allows_the_engine()
-        && engine.severity <= Severity::Idle;
-    let kept = record.as_ref().filter(|_| resolved.is_none());
+    let is_whole =
+        resolved.is_some() && storage.severity < Severity::Blocked && key.allows_the_engine();
+    let paused = pause::assess(observed, record.as_ref());
+    let standing = match (&record, &resolved) {
+        (Some(record), Some(class)) if is_whole && !paused.holds() => {
+            rollout::standing(observed, record, class, &engine)
+        }
+        _ => Standing::Apart,
+    };
+    let waits = standing == Standing::Behind && observed.waits_behind.is_some();
+    let waits = resolved.as_ref().filter(|_| waits);
+    if let Some(resolved) = waits.filter(|_| class.reason == Reason::AsExpected) {
+        class = rollout::queued(resolved);
+    }
+    let is_well =
+        is_whole && class.severity < Severity::Blocked && engine.severity <= Severity::Idle;
+    let api_key = api_key::assess(observed, !is_whole);
+    let keeps_pod = resolved.as_ref().is_none_or(|class| class.keeps_pod);
+    let kept = record.as_ref().filter(|_| keeps_pod);
     let kept = kept.and_then(|record| kept::settings(observed, record));
     let rotation = record.as_ref().map(|record| {
         let circumstances = rotation::Circumstances {
@@ -204,7 +251,6 @@ pub fn assess(observed: &Observed) -> Assessment {
     } else {
         Finding::waiting(Reason::Rotating, encryption.message.clone())
     };
-    let paused = pause::assess(observed, record.as_ref());
     Assessment {
         class,
         storage,
@@ -216,6 +262,8 @@ pub fn assess(observed: &Observed) -> Assessment {
         kept,
         record,
         rotation,
+        api_key,
+        standing,
     }
 }
 

@@ -1,10 +1,15 @@
 //! Whether the engine's pod serves, and if not, what keeps it.
 
-use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod};
-use userengine_api::condition::Reason;
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod, PodCondition};
+use userengine_api::condition::{ConditionType, Reason};
 use userengine_api::refusal::{Refusal, RefusalReason};
 
-use super::Finding;
+use super::jobs::is_lost;
+use super::obstacle::{self, said_before};
+use super::quote::quoted;
+use super::{Finding, container};
+use crate::user_engine::build::CONTAINER;
 use crate::user_engine::observed::Observed;
 
 /// Looks at the pod.
@@ -15,41 +20,34 @@ pub fn assess(observed: &Observed) -> Finding {
             Reason::Suspended,
             "stopped on request; brain and keys are kept",
         ),
+        Some(pod) if is_lost(pod, observed.now) => unreachable_node(pod),
         Some(_) if suspended => Finding::waiting(
             Reason::Stopping,
             "waiting for the pod to finish what is in flight and close its brain",
         ),
-        None => Finding::waiting(Reason::Starting, "waiting for the pod to be created"),
+        None => obstacle::of_set(observed).unwrap_or_else(|| {
+            Finding::waiting(Reason::Starting, "waiting for the pod to be created")
+        }),
         Some(pod) if pod.metadata.deletion_timestamp.is_some() => {
             Finding::waiting(Reason::Starting, "waiting for the former pod to go")
         }
         Some(pod) if is_ready(pod) => Finding::fine("the engine serves"),
-        Some(pod) => not_ready(pod),
+        Some(pod) => not_ready(observed, pod),
     }
 }
 
 /// The pod's condition `Ready` holds.
 pub fn is_ready(pod: &Pod) -> bool {
-    condition(pod, "Ready").is_some_and(|(status, _)| status == "True")
+    condition(pod, "Ready").is_some_and(|ready| ready.status == "True")
 }
 
-fn condition<'a>(pod: &'a Pod, kind: &str) -> Option<(&'a str, Option<&'a str>)> {
+fn condition<'a>(pod: &'a Pod, kind: &str) -> Option<&'a PodCondition> {
     let conditions = pod.status.as_ref()?.conditions.as_ref()?;
-    conditions
-        .iter()
-        .find(|c| c.type_ == kind)
-        .map(|c| (c.status.as_str(), c.message.as_deref()))
+    conditions.iter().find(|c| c.type_ == kind)
 }
 
-fn not_ready(pod: &Pod) -> Finding {
-    let container = pod
-        .status
-        .as_ref()
-        .and_then(|status| status.container_statuses.as_ref())
-        .and_then(|all| {
-            all.iter()
-                .find(|container| container.name == crate::user_engine::build::CONTAINER)
-        });
+fn not_ready(observed: &Observed, pod: &Pod) -> Finding {
+    let container = container(pod);
     if let Some(refusal) = container.and_then(refusal) {
         let reason = Reason::Refused(refusal.reason);
         // The one refusal that time alone may mend: the other engine goes away.
@@ -58,19 +56,59 @@ fn not_ready(pod: &Pod) -> Finding {
             _ => Finding::blocked(reason, refusal.message),
         };
     }
-    if let Some(("False", message)) = condition(pod, "PodScheduled") {
-        return Finding::waiting(
-            Reason::Starting,
-            format!(
-                "no node takes the pod: {}",
-                message.unwrap_or("no reason given")
-            ),
-        );
+    let before = said_before(observed, ConditionType::EngineAvailable);
+    if let Some(placed) = condition(pod, "PodScheduled").filter(|it| it.status == "False") {
+        return unscheduled(placed, before);
     }
+    if is_unheard_of(pod, container) {
+        return unreachable_node(pod);
+    }
+    container
+        .and_then(|container| container::trouble(pod, container, before))
+        .or_else(|| obstacle::of_pod(observed, pod))
+        .unwrap_or_else(|| starting(container))
+}
+
+fn starting(container: Option<&ContainerStatus>) -> Finding {
     let why = container
         .and_then(why_waiting)
         .unwrap_or_else(|| "waiting for the engine to answer".to_owned());
     Finding::waiting(Reason::Starting, why)
+}
+
+/// The engine's container, as the kubelet describes it.
+pub fn container(pod: &Pod) -> Option<&ContainerStatus> {
+    let mut all = pod.status.as_ref()?.container_statuses.iter().flatten();
+    all.find(|container| container.name == CONTAINER)
+}
+
+fn unscheduled(placed: &PodCondition, before: Option<&str>) -> Finding {
+    let said = placed.message.as_deref().unwrap_or("no reason given");
+    let own = "no node takes the pod";
+    // A volume that is yet to be bound, which `StorageReady` speaks of, keeps every pod from every node.
+    let is_judged = placed.reason.as_deref() == Some("Unschedulable")
+        && !said.contains("unbound immediate PersistentVolumeClaims");
+    if is_judged {
+        return Finding::blocked(Reason::Unschedulable, quoted(before, own, said));
+    }
+    Finding::waiting(Reason::Starting, quoted(before, own, said))
+}
+
+/// The control plane gave up on the pod, and the container, of which its node alone may speak, still passes for ready.
+fn is_unheard_of(pod: &Pod, container: Option<&ContainerStatus>) -> bool {
+    condition(pod, "Ready").is_some_and(|ready| ready.status == "False")
+        && container.is_some_and(|container| container.ready)
+}
+
+fn unreachable_node(pod: &Pod) -> Finding {
+    let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref());
+    Finding::blocked(
+        Reason::NodeUnreachable,
+        format!(
+            "node '{}' does not answer, so nobody knows whether the engine runs there, and none is started beside it: bring the node back, or say that it is gone for good",
+            node.unwrap_or_default()
+        ),
+    )
 }
 
 /// The refusal that the container left, at its last end or the one before a restart that has not come to anything
@@ -82,6 +120,19 @@ fn refusal(container: &ContainerStatus) -> Option<Refusal> {
         .flatten()
         .filter_map(|state| state.as_ref()?.terminated.as_ref()?.message.as_deref())
         .find_map(Refusal::from_json)
+}
+
+/// When the engine last refused to start for want of its key.
+pub fn refused_its_key(pod: &Pod) -> Option<Timestamp> {
+    use RefusalReason::{KeyForeign, KeyMalformed, KeyMislabelled, KeyMissing};
+    let container = container(pod)?;
+    let said = refusal(container)?;
+    let is_key = matches!(
+        said.reason,
+        KeyMissing | KeyMalformed | KeyForeign | KeyMislabelled
+    );
+    let ended = container::last_end(container).filter(|_| is_key)?;
+    ended.finished_at.as_ref().map(|time| time.0)
 }
 
 fn why_waiting(container: &ContainerStatus) -> Option<String> {

@@ -5,8 +5,9 @@ use kube::ResourceExt;
 use userengine_api::condition::Reason;
 use userengine_api::quantity::Quantity;
 
-use super::{Finding, ResolvedClass};
+use super::{Finding, ResolvedClass, obstacle};
 use crate::record::{Record, RecordError};
+use crate::user_engine::growth::Growth;
 use crate::user_engine::observed::Observed;
 
 /// Looks at the claim.
@@ -45,12 +46,12 @@ pub fn assess(
             Reason::ClaimLost,
             format!("the volume behind '{name}' is lost: restore it, then the engine goes on"),
         ),
-        _ => Finding::waiting(
+        _ => obstacle::of_claim(observed, claim).unwrap_or_else(|| Finding::waiting(
             Reason::ClaimPending,
             format!(
                 "waiting for '{name}' to be bound; `kubectl describe pvc {name}` says what it waits for"
             ),
-        ),
+        )),
     }
 }
 
@@ -91,8 +92,20 @@ fn size(
                 "{wanted} is asked for and the volume has {has}: a volume cannot shrink, so it stays as it is"
             ),
         ),
-        _ => bound,
+        (Ok(_), _) => refused_growth(observed, claim, class).unwrap_or(bound),
     }
+}
+
+/// The same growth as the one that was refused last.
+fn refused_growth(
+    observed: &Observed,
+    claim: &PersistentVolumeClaim,
+    class: &ResolvedClass,
+) -> Option<Finding> {
+    let wanted = growth(observed, claim, class)?;
+    let refused = observed.refused_growth.as_ref()?;
+    (refused.growth == wanted)
+        .then(|| Finding::fine_but(Reason::GrowthRefused, refused.message.clone()))
 }
 
 /// There is a volume behind the claim.
@@ -104,8 +117,24 @@ fn phase(claim: &PersistentVolumeClaim) -> Option<&str> {
     claim.status.as_ref()?.phase.as_deref()
 }
 
+/// How much larger the volume should be than it is asked to be; `None` if it should not, or cannot yet: the API server takes
+/// it for a bound claim only.
+pub fn growth(
+    observed: &Observed,
+    claim: &PersistentVolumeClaim,
+    class: &ResolvedClass,
+) -> Option<Growth> {
+    let to = wanted_size(observed, class).ok()?;
+    let from = requested_size(claim).filter(|_| is_bound(claim))?;
+    (to > from).then(|| Growth {
+        claim: claim.uid(),
+        from,
+        to,
+    })
+}
+
 /// The size that the claim asks for.
-pub fn requested_size(claim: &PersistentVolumeClaim) -> Option<Quantity> {
+fn requested_size(claim: &PersistentVolumeClaim) -> Option<Quantity> {
     let requests = claim.spec.as_ref()?.resources.as_ref()?.requests.as_ref()?;
     requests.get("storage")?.0.parse().ok()
 }

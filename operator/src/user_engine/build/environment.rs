@@ -6,6 +6,7 @@ use userengine_api::layout::{
     API_KEY_HASH_FILE, API_PORT, BRAIN_FILE, CATALOG_DIR, EXTRA_CA_FILE, INTERNAL_PORT,
     KEYRING_DIR, SECRETS_DIR, config_map, env,
 };
+use userengine_api::user_engine::Variable;
 
 use super::Blueprint;
 
@@ -57,7 +58,16 @@ pub fn build(blueprint: &Blueprint<'_>) -> Value {
         .into_iter()
         .filter_map(|(name, value)| Some(variable(name, value?)));
     variables.extend(given);
+    variables.extend(blueprint.engine.env.iter().map(own));
     Value::Array(variables)
+}
+
+/// One that the user sets. The API server drops an empty value, and a comparison must not miss it.
+fn own(own: &Variable) -> Value {
+    if own.value.is_empty() {
+        return json!({ "name": own.name });
+    }
+    variable(&own.name, &*own.value)
 }
 
 fn variable(name: &str, value: impl Into<String>) -> Value {

@@ -18,18 +18,20 @@ use std::collections::BTreeMap;
 use kube::api::DynamicObject;
 use serde_json::{Value, json};
 use userengine_api::engine_class::EngineClassSpec;
-use userengine_api::labels;
 use userengine_api::layout::config_map;
 use userengine_api::names::Names;
+use userengine_api::{UserEngineSpec, labels};
 
 pub use catalog::nudge;
 pub use claim::{claim, claim_amendment, claim_growth};
 pub use job::{MIGRATE, VERIFY, job_name, proof_name};
-pub use secrets::{api_key_secret, key_secret};
-pub use stateful_set::CONTAINER;
+pub use secrets::{api_key_change, api_key_secret, key_secret};
+pub use stateful_set::{CONTAINER, suspended};
 pub use volumes::ring_of;
 
-use super::assess::{Handed, ResolvedClass, stateful_set as live_set, stops_the_engine};
+use super::assess::{
+    Handed, ResolvedClass, has_a_pod_to_keep, stateful_set as live_set, stops_the_engine,
+};
 use super::child::{Child, ChildId, ChildKind};
 use super::observed::Observed;
 use crate::cluster::drift;
@@ -43,7 +45,9 @@ struct Blueprint<'a> {
     operator_namespace: &'a str,
     stopped_for: Option<&'static str>,
     last_node: Option<&'a str>,
+    bounds: Option<&'a str>,
     class: &'a EngineClassSpec,
+    engine: &'a UserEngineSpec,
     handed: &'a Handed,
     record: &'a Record,
     live: &'a BTreeMap<ChildId, DynamicObject>,
@@ -111,7 +115,9 @@ impl<'a> Blueprint<'a> {
             operator_namespace: &observed.operator_namespace,
             stopped_for: stopped_for(engine.spec.suspended, record),
             last_node: engine.status.as_ref().and_then(|it| it.node.as_deref()),
+            bounds: observed.bounds.as_deref(),
             class: &class.spec,
+            engine: &engine.spec,
             handed: &class.handed,
             record,
             live: &observed.children,
@@ -131,6 +137,11 @@ fn stopped_for(suspended: bool, record: &Record) -> Option<&'static str> {
 pub fn children(observed: &Observed, record: &Record, class: &ResolvedClass) -> Vec<Child> {
     let blueprint = Blueprint::new(observed, record, class);
     let is_open = record.ledger.open.is_some();
+    let pod = if class.keeps_pod {
+        turned(observed, record, &blueprint)
+    } else {
+        Some(stateful_set::build(&blueprint))
+    };
     let all = [
         Some(network_policy::build(&blueprint)),
         is_open.then(|| network_policy::rotation(&blueprint)),
@@ -139,7 +150,7 @@ pub fn children(observed: &Observed, record: &Record, class: &ResolvedClass) -> 
         catalog::build(&blueprint),
         Some(service::headless(&blueprint)),
         Some(service::cluster_ip(&blueprint)),
-        Some(stateful_set::build(&blueprint)),
+        pod,
     ];
     all.into_iter().flatten().collect()
 }
@@ -152,6 +163,17 @@ pub fn of_rotation(observed: &Observed, record: &Record, kept: &ResolvedClass) -
     let walls = is_open.then(|| network_policy::rotation(&blueprint));
     let set = live_set(observed).and_then(|live| stateful_set::turned(&blueprint, live));
     walls.into_iter().chain(set).collect()
+}
+
+/// The StatefulSet as the class and the engine's own wishes have it.
+pub fn stateful_set(observed: &Observed, record: &Record, class: &ResolvedClass) -> Child {
+    stateful_set::build(&Blueprint::new(observed, record, class))
+}
+
+/// The StatefulSet that is there, if it is not so: its pod stays as it is made, and none is started that was stopped.
+fn turned(observed: &Observed, record: &Record, blueprint: &Blueprint<'_>) -> Option<Child> {
+    let live = live_set(observed).filter(|_| has_a_pod_to_keep(observed, Some(record)))?;
+    stateful_set::turned(blueprint, live)
 }
 
 /// The Job of the attempt that the open rotation is at.

@@ -1,7 +1,7 @@
 //! What the pods of an engine have in common: the engine's own, and that of a rotation's Job.
 
-use serde_json::{Value, json};
-use userengine_api::engine_class::Amounts;
+use serde_json::{Map, Value, json};
+use userengine_api::engine_class::{Amounts, EngineClassSpec};
 use userengine_api::quantity::Quantity;
 
 use super::{Blueprint, common_labels};
@@ -31,7 +31,27 @@ pub fn frame(blueprint: &Blueprint<'_>) -> Value {
         let names: Vec<_> = names.map(|name| json!({ "name": name })).collect();
         extend(&mut pod, json!({ "imagePullSecrets": names }));
     }
+    extend(&mut pod, scheduling(class));
     pod
+}
+
+/// Where the pod may run. What the class leaves out is left out: the API server fills in what the cluster has.
+fn scheduling(class: &EngineClassSpec) -> Value {
+    let mut fields = Map::new();
+    let mut put = |name: &str, value: Value| fields.insert(name.to_owned(), value);
+    if let Some(name) = &class.runtime_class_name {
+        put("runtimeClassName", json!(name));
+    }
+    if let Some(name) = &class.priority_class_name {
+        put("priorityClassName", json!(name));
+    }
+    if !class.node_selector.is_empty() {
+        put("nodeSelector", json!(class.node_selector));
+    }
+    if !class.tolerations.is_empty() {
+        put("tolerations", json!(class.tolerations));
+    }
+    Value::Object(fields)
 }
 
 /// A container that runs one command of the engine's image.

@@ -1,15 +1,17 @@
 //! The engine's pod, through a StatefulSet of no or one replica: at most one pod of that name exists at a time.
 
+use kube::ResourceExt;
 use kube::api::DynamicObject;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use userengine_api::engine_class::TopologySpreadConstraint;
 use userengine_api::hex::hex;
-use userengine_api::labels;
 use userengine_api::layout::{API_PORT, INTERNAL_PORT};
+use userengine_api::{UserEngineSpec, labels};
 
 use super::pod::{self, extend, frame};
 use super::{Blueprint, environment, pod_selector, volumes};
-use crate::user_engine::child::{Child, ChildKind};
+use crate::user_engine::child::{Child, ChildId, ChildKind};
 
 /// Name of the engine's container.
 pub const CONTAINER: &str = "engine";
@@ -27,7 +29,19 @@ pub fn build(blueprint: &Blueprint<'_>) -> Child {
             "template": { "metadata": template(blueprint), "spec": pod(blueprint) },
         }
     });
-    child(blueprint, body)
+    child(blueprint, body, Some(&asked(blueprint.engine)))
+}
+
+/// A hash of what the engine itself asks for its pod: what else changes its pod is the class's doing.
+fn asked(engine: &UserEngineSpec) -> String {
+    let wishes = json!([
+        engine.class_name,
+        engine.image,
+        engine.resources,
+        engine.env,
+        engine.env_from
+    ]);
+    hex(Sha256::digest(wishes.to_string()).iter().take(8))
 }
 
 /// The one that is there with other replicas and another ring, which is all that a rotation changes of it; `None` if it has
@@ -37,24 +51,66 @@ pub fn turned(blueprint: &Blueprint<'_>, live: &DynamicObject) -> Option<Child> 
     let mut spec = before.clone();
     *spec.get_mut("replicas")? = i32::from(blueprint.stopped_for.is_none()).into();
     volumes::put_ring(&mut spec, blueprint);
-    let was = live.metadata.annotations.as_ref();
-    let was = was
-        .and_then(|all| all.get(labels::STOPPED_FOR))
-        .map(String::as_str);
-    let is_so = spec == *before && was == blueprint.stopped_for;
-    (!is_so).then(|| child(blueprint, json!({ "spec": spec })))
+    let note = |name: &str| live.annotations().get(name).map(String::as_str);
+    let is_so = spec == *before && note(labels::STOPPED_FOR) == blueprint.stopped_for;
+    (!is_so).then(|| child(blueprint, json!({ "spec": spec }), note(labels::ASKED)))
 }
 
 /// Whoever looks at one without a replica can see why; and a rotation that is over, that it has an engine to bring back.
-fn child(blueprint: &Blueprint<'_>, body: Value) -> Child {
+fn child(blueprint: &Blueprint<'_>, body: Value, asked: Option<&str>) -> Child {
     let (kind, name) = (ChildKind::StatefulSet, blueprint.names().main());
     let mut child = blueprint.child(kind, name, "apps/v1", body);
-    if let Some(why) = blueprint.stopped_for
-        && let Some(annotations) = child.object.pointer_mut("/metadata/annotations")
-    {
-        extend(annotations, json!({ labels::STOPPED_FOR: why }));
+    if let Some(annotations) = child.object.pointer_mut("/metadata/annotations") {
+        let notes = [
+            (labels::STOPPED_FOR, blueprint.stopped_for),
+            (labels::BOUNDS, bounds(blueprint)),
+            (labels::ASKED, asked),
+        ];
+        for (name, note) in notes {
+            if let Some(note) = note {
+                extend(annotations, json!({ name: note }));
+            }
+        }
     }
     child
+}
+
+/// A change of it wakes the StatefulSet's controller, which otherwise waits for minutes before it tries again to make a pod
+/// that was refused. It stays afterwards: taking it off would be a write for nothing.
+fn bounds<'a>(blueprint: &Blueprint<'a>) -> Option<&'a str> {
+    let live = blueprint.live;
+    let main = ChildId {
+        kind: ChildKind::StatefulSet,
+        name: blueprint.names().main(),
+    };
+    let before = || Some(live.get(&main)?.annotations().get(labels::BOUNDS)?.as_str());
+    blueprint.bounds.or_else(before)
+}
+
+/// The one that is there, without its pod: for an engine of which nothing else may be changed. `None` if it has none.
+pub fn suspended(live: &DynamicObject) -> Option<Child> {
+    let mut spec = live.data.get("spec")?.clone();
+    let replicas = spec.get_mut("replicas").filter(|it| **it != json!(0))?;
+    *replicas = json!(0);
+    let mut annotations = json!(live.annotations());
+    extend(
+        &mut annotations,
+        json!({ labels::STOPPED_FOR: labels::FOR_SPEC }),
+    );
+    let object = json!({
+        "apiVersion": "apps/v1",
+        "kind": ChildKind::StatefulSet.as_str(),
+        "metadata": {
+            "name": live.name_any(),
+            "namespace": live.namespace(),
+            "ownerReferences": live.owner_references(),
+            "annotations": annotations,
+        },
+        "spec": spec,
+    });
+    let (kind, name) = (ChildKind::StatefulSet, live.name_any());
+    let id = ChildId { kind, name };
+    Some(Child { id, object })
 }
 
 /// The engine reads certificate authorities once, at start: others make another pod.
@@ -75,7 +131,23 @@ fn pod(blueprint: &Blueprint<'_>) -> Value {
     let containers =
         json!({ "containers": [container(blueprint)], "volumes": volumes::build(blueprint) });
     extend(&mut pod, containers);
+    let spread = &blueprint.class.topology_spread_constraints;
+    if !spread.is_empty() {
+        let spread: Vec<_> = spread.iter().map(spread_constraint).collect();
+        extend(&mut pod, json!({ "topologySpreadConstraints": spread }));
+    }
     pod
+}
+
+/// Counts the engines of the namespace. Not for the pods of Jobs: they go where the volume is, and are soon gone.
+fn spread_constraint(constraint: &TopologySpreadConstraint) -> Value {
+    let engines = json!({ labels::NAME: labels::NAME_VALUE, labels::COMPONENT: "engine" });
+    let mut constraint = json!(constraint);
+    extend(
+        &mut constraint,
+        json!({ "labelSelector": { "matchLabels": engines } }),
+    );
+    constraint
 }
 
 fn container(blueprint: &Blueprint<'_>) -> Value {
@@ -94,6 +166,11 @@ fn container(blueprint: &Blueprint<'_>) -> Value {
             "volumeMounts": volumes::mounts(blueprint),
         }),
     );
+    // Each with a prefix, by which the schema sees that none sets what the engine is told above.
+    let sources = &blueprint.engine.env_from;
+    if !sources.is_empty() {
+        extend(&mut container, json!({ "envFrom": sources }));
+    }
     container
 }
 

@@ -10,8 +10,10 @@ use userengine_api::layout::secret;
 
 use super::*;
 use crate::cluster::drift::covers;
-use crate::user_engine::fixtures::{UID, World, key, record, world};
+use crate::user_engine::api_key::{Change, Keys, Record as ApiKeyRecord, Stage};
+use crate::user_engine::fixtures::{UID, World, api_key, key, record, world};
 use crate::user_engine::observe::api_key_hash;
+use crate::user_engine::observed::{NextKey, OurApiKey};
 
 fn built(world: &World, record: &Record) -> Vec<Child> {
     let class = world.assess().resolved.unwrap();
@@ -58,6 +60,20 @@ fn everything() -> Value {
         "secretNames": ["slack", "mail.example.com"],
         "oauthRedirectBaseURL": "https://connect.example.com",
         "tls": { "caConfigMap": "roots" },
+        "allowedImages": ["registry.example.com/engine:"],
+        "maxResources": { "cpu": "4", "memory": "4Gi" },
+        "allowedEnv": ["GREETING", "NOTHING"],
+        "allowedEnvFrom": { "secretNames": ["extra"], "configMapNames": ["more"] },
+        "runtimeClassName": "gvisor",
+        "priorityClassName": "engines",
+        "nodeSelector": { "example.com/pool": "engines" },
+        "tolerations": [
+            { "key": "example.com/engines", "value": "only", "effect": "NoExecute", "tolerationSeconds": 60 },
+            { "operator": "Exists", "effect": "NoSchedule" },
+        ],
+        "topologySpreadConstraints": [
+            { "maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "ScheduleAnyway" },
+        ],
         "terminationGracePeriodSeconds": 120,
         "logLevel": "debug",
     })
@@ -192,6 +208,45 @@ fn the_pod_follows_the_class() {
 }
 
 #[test]
+fn the_pod_has_what_the_engine_asks_for_within_the_bounds_of_the_class() {
+    let pod = |world: &World| child(world, ChildKind::StatefulSet)["spec"]["template"].clone();
+    let own = full().spec(&json!({
+        "image": "registry.example.com/engine:2",
+        "resources": { "requests": { "memory": "512Mi" }, "limits": { "cpu": "3000m" } },
+        "env": [{ "name": "GREETING", "value": "hello" }, { "name": "NOTHING" }],
+        "envFrom": [
+            { "prefix": "EXTRA_", "secretRef": { "name": "extra" } },
+            { "prefix": "MORE_", "configMapRef": { "name": "more", "optional": true } },
+        ],
+    }));
+    let (mut expected, own) = (pod(&full()), pod(&own));
+    let container = &mut expected["spec"]["containers"][0];
+    container["image"] = json!("registry.example.com/engine:2");
+    container["resources"] = json!({
+        "requests": { "cpu": "1", "memory": "512Mi" }, "limits": { "cpu": "3", "memory": "2Gi" },
+    });
+    let variables = container["env"].as_array_mut().unwrap();
+    variables.push(json!({ "name": "GREETING", "value": "hello" }));
+    variables.push(json!({ "name": "NOTHING" }));
+    container["envFrom"] = json!([
+        { "prefix": "EXTRA_", "secretRef": { "name": "extra", "optional": false } },
+        { "prefix": "MORE_", "configMapRef": { "name": "more", "optional": true } },
+    ]);
+    assert_eq!(own, expected);
+}
+
+/// What the schema refuses to users: the operator sets no variable that the list does not have.
+#[test]
+fn every_variable_that_the_operator_sets_is_the_engines_own() {
+    let pod = child(&full(), ChildKind::StatefulSet);
+    let variables = pod.pointer("/spec/template/spec/containers/0/env").unwrap();
+    for variable in variables.as_array().unwrap() {
+        let name = variable["name"].as_str().unwrap();
+        assert!(userengine_api::layout::env::ALL.contains(&name), "{name}");
+    }
+}
+
+#[test]
 fn a_suspended_engine_differs_in_its_replicas_only() {
     let running = child(&plain(), ChildKind::StatefulSet);
     let mut suspended = child(&plain().suspended(), ChildKind::StatefulSet);
@@ -248,6 +303,37 @@ fn the_api_key_secret_goes_with_its_engine_and_holds_key_and_hash() {
     );
     secret["stringData"][secret::API_KEY] = json!("[the key]");
     assert_yaml_snapshot!("api_key_secret", secret);
+}
+
+#[test]
+fn a_change_of_the_api_key_takes_keys_hashes_and_record_together_in_the_version_that_was_seen() {
+    let id = "r-1".to_owned().try_into().unwrap();
+    let next = NextKey {
+        key: "the-next-key".to_owned().into(),
+        hash: "cd".to_owned(),
+    };
+    let former = "ab".to_owned();
+    let change = Change {
+        record: ApiKeyRecord::default().at(&id, Stage::Overlapping { since: 7, former }),
+        keys: Keys::Swap,
+        news: None,
+    };
+    let seen = OurApiKey {
+        next: Some(next),
+        ..api_key()
+    };
+    assert_eq!(
+        api_key_change(&seen, &change, None).unwrap(),
+        json!({
+            "metadata": {
+                "resourceVersion": "3",
+                "annotations": { labels::API_KEY_ROTATION: change.record.text() },
+            },
+            "data": { "nextKey": null },
+            "stringData": { "key": "the-next-key", "hashes": "cd,ab" },
+        })
+    );
+    assert_eq!(api_key_change(&api_key(), &change, None), None);
 }
 
 /// The pod gets the hashes and never the API key: whoever reads an engine's memory cannot speak as the backend.

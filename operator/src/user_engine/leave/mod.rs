@@ -1,6 +1,7 @@
 //! The end of an engine. Nothing in here waits for a pod or a node, so nothing in here can hang.
 
 mod keys;
+mod walls;
 
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim};
@@ -60,6 +61,7 @@ pub async fn leave(context: &Context, writer: &Writer, engine: &UserEngine) -> R
         return Ok(());
     }
     stop_jobs(context, writer, engine).await?;
+    walls::keep(context, writer, engine).await?;
     let claim = claim(context, engine).await?;
     let is_ours = claim
         .as_ref()

@@ -1,13 +1,16 @@
 //! One look at the cluster. Reads only, and Secrets only by name.
 
+mod events;
 mod rotating;
 
+pub use events::PATIENCE;
 pub use rotating::of_rotation;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::future::{try_join_all, try_join5};
+use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret};
 use kube::api::DynamicObject;
 use kube::{Api, ResourceExt};
@@ -17,12 +20,16 @@ use userengine_api::key::EncryptionKey;
 use userengine_api::layout::secret;
 use userengine_api::names::{INITIAL, Names, key_suffix};
 use userengine_api::{UserEngine, labels};
+use zeroize::Zeroizing;
 
 use super::Context;
+use super::api_key;
+use super::assess::stateful_set;
 use super::child::{ChildId, ChildKind};
-use super::observed::{ApiKeySecret, KeySecret, Observed};
+use super::observed::{ApiKeySecret, KeySecret, NextKey, Observed, OurApiKey};
 use crate::cluster::ownership::{Ownership, ownership};
 use crate::record::{Record, RecordError};
+use crate::seen::EngineSketch;
 
 /// The API server could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -38,10 +45,7 @@ fn failed(what: &'static str) -> impl FnOnce(kube::Error) -> Error {
 }
 
 /// Reads everything that a decision about `engine` may depend on; `None` if it is gone, or another one by now.
-pub async fn observe(
-    context: &Context,
-    engine: &Arc<UserEngine>,
-) -> Result<Option<Observed>, Error> {
+pub async fn observe(context: &Context, engine: &EngineSketch) -> Result<Option<Observed>, Error> {
     let eye = Eye {
         context,
         namespace: engine.namespace().unwrap_or_default(),
@@ -61,10 +65,13 @@ pub async fn observe(
         eye.engine_now(),
     )
     .await?;
+    let Some(engine) = engine_now.filter(|now| now.uid() == engine.uid()) else {
+        return Ok(None);
+    };
     // After the StatefulSet: once that is known to make no more pods, the pods that are there are all there will be.
-    let (rotating, proving) = eye.rotating(known).await?;
-    let same = engine_now.filter(|now| now.uid() == engine.uid());
-    Ok(same.map(|engine| Observed {
+    let (rotating, proving) = eye.rotating(&engine, known).await?;
+    let mut observed = Observed {
+        refused_growth: context.growths.of(&engine.uid().unwrap_or_default()),
         engine: Arc::new(engine),
         classes: context.classes.state(),
         platform: context.platform.state(),
@@ -73,18 +80,27 @@ pub async fn observe(
         api_key,
         children,
         pod,
+        events: Vec::new(),
+        bounds: None,
+        found: false,
         operator_namespace: context.operator_namespace.clone(),
         rotating,
         proving,
         proof: None,
+        waits_behind: None,
         now: crate::clock::now(),
-    }))
+    };
+    let pod = observed.pod.take();
+    let set = stateful_set(&observed).and_then(|set| set.metadata.uid.as_deref());
+    observed.pod = pod.filter(|pod| is_engines(pod, set));
+    eye.troubles(&mut observed).await?;
+    Ok(Some(observed))
 }
 
 struct Eye<'a> {
     context: &'a Context,
     namespace: String,
-    engine: &'a UserEngine,
+    engine: &'a EngineSketch,
 }
 
 impl Eye<'_> {
@@ -143,7 +159,7 @@ impl Eye<'_> {
             ) {
                 Ownership::Foreign => ApiKeySecret::Foreign,
                 Ownership::Former => ApiKeySecret::Former,
-                Ownership::Ours => ours(&found),
+                Ownership::Ours => ours(found),
             }
         }))
     }
@@ -195,6 +211,17 @@ impl Eye<'_> {
     }
 }
 
+/// The pod is of the engine's own StatefulSet, or about to go. One of a former engine's serves until the garbage collector
+/// comes, and says nothing of this engine.
+fn is_engines(pod: &Pod, set: Option<&str>) -> bool {
+    let owner = pod
+        .owner_references()
+        .iter()
+        .find(|owner| owner.controller == Some(true));
+    let owner = owner.map(|owner| owner.uid.as_str());
+    pod.metadata.deletion_timestamp.is_some() || owner.is_some() && owner == set
+}
+
 /// What a decision needs of a key Secret. The key itself goes no further than this.
 fn key_secret(found: &Secret) -> KeySecret {
     let bytes = found
@@ -219,20 +246,66 @@ fn key_secret(found: &Secret) -> KeySecret {
     }
 }
 
-fn ours(found: &Secret) -> ApiKeySecret {
-    let text = |name: &str| {
-        let bytes = &found.data.as_ref()?.get(name)?.0;
-        String::from_utf8(bytes.clone()).ok()
-    };
-    let key = text(secret::API_KEY).filter(|key| !key.is_empty() && key.trim() == key);
-    ApiKeySecret::Ours {
-        key_hash: key.map(|key| api_key_hash(&key)),
-        hashes: text(secret::API_KEY_HASHES).unwrap_or_default(),
-        version: found.resource_version(),
-    }
+pub(super) fn ours(found: Secret) -> ApiKeySecret {
+    let version = found.resource_version();
+    let record = api_key::Record::parse(found.annotations());
+    let texts = found.data.unwrap_or_default().into_iter().map(text);
+    let mut texts: BTreeMap<_, _> = texts.collect();
+    let usable = |key: &Zeroizing<String>| !key.is_empty() && key.trim() == key.as_str();
+    let next = texts.remove(secret::NEXT_API_KEY).filter(usable);
+    ApiKeySecret::Ours(Box::new(OurApiKey {
+        key_hash: texts
+            .get(secret::API_KEY)
+            .filter(|key| usable(key))
+            .map(|key| api_key_hash(key)),
+        next: next.map(|key| NextKey {
+            hash: api_key_hash(&key),
+            key,
+        }),
+        hashes: texts
+            .get(secret::API_KEY_HASHES)
+            .map_or_else(String::new, |hashes| hashes.to_string()),
+        record,
+        version,
+    }))
+}
+
+/// An entry of a Secret, wiped on drop. One that is no text is as good as empty.
+fn text((name, ByteString(bytes)): (String, ByteString)) -> (String, Zeroizing<String>) {
+    let text = String::from_utf8(bytes).unwrap_or_else(|error| {
+        drop(Zeroizing::new(error.into_bytes()));
+        String::new()
+    });
+    (name, Zeroizing::new(text))
 }
 
 /// SHA-256 of an API key, in hex.
 pub fn api_key_hash(key: &str) -> String {
     hex(&Sha256::digest(key))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn pod(metadata: &serde_json::Value) -> Pod {
+        serde_json::from_value(json!({ "metadata": metadata })).unwrap()
+    }
+
+    #[test]
+    fn the_pod_of_a_former_engine_is_not_this_ones_until_it_goes() {
+        let owner = json!([{ "apiVersion": "apps/v1", "kind": "StatefulSet", "name": "alice", "uid": "2", "controller": true }]);
+        let serving = pod(&json!({ "ownerReferences": owner }));
+        assert!(is_engines(&serving, Some("2")));
+        assert!(!is_engines(&serving, Some("3")) && !is_engines(&serving, None));
+        assert!(
+            !is_engines(&pod(&json!({})), None),
+            "somebody made it by hand"
+        );
+        let going =
+            json!({ "ownerReferences": owner, "deletionTimestamp": "1970-01-01T00:00:00Z" });
+        assert!(is_engines(&pod(&going), Some("3")));
+    }
 }

@@ -4,12 +4,13 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::ListParams;
-use userengine_api::labels;
 use userengine_api::names::Names;
+use userengine_api::{UserEngine, labels};
 use userengine_rotation::ledger::Ledger;
 
 use super::{Error, Eye, failed};
 use crate::record::Record;
+use crate::user_engine::assess::between;
 use crate::user_engine::inside;
 use crate::user_engine::observed::Rotating;
 
@@ -21,6 +22,7 @@ impl Eye<'_> {
     /// What rotations run, and what proves that keys are not needed.
     pub(super) async fn rotating(
         &self,
+        engine: &UserEngine,
         record: Option<&Record>,
     ) -> Result<(Rotating, Rotating), Error> {
         let Some(ledger) = record.map(|record| &record.ledger) else {
@@ -33,20 +35,11 @@ impl Eye<'_> {
             let pods = self.pods(&ListParams::default()).await?;
             return Ok(self.sorted(jobs, pods).await);
         }
-        if self.may_be_left(ledger) {
+        if may_be_left(engine, ledger) {
             let (jobs, pods) = (self.jobs(&ours).await?, self.pods(&ours).await?);
             return Ok(self.sorted(jobs, pods).await);
         }
         Ok(<_>::default())
-    }
-
-    /// A rotation ended a moment ago, or an engine that sleeps has a key to be rid of.
-    fn may_be_left(&self, ledger: &Ledger) -> bool {
-        let now = crate::clock::now().as_second();
-        let last = ledger.last.as_ref();
-        let is_recent = last.is_some_and(|last| now.saturating_sub(last.ended) < AFTERMATH);
-        let is_retired = ledger.keys.iter().any(|key| key.state.is_retired());
-        is_recent || self.engine.spec.suspended && is_retired
     }
 
     async fn jobs(&self, which: &ListParams) -> Result<Vec<Job>, Error> {
@@ -69,7 +62,8 @@ impl Eye<'_> {
         let (proving_jobs, jobs) = jobs.into_iter().partition(is_proof);
         // To a rotation, a proof is one more that has the volume.
         let holders = holders.into_iter().chain(proving_pods.iter().cloned());
-        let progress = inside::progress(&pods).await;
+        let said = inside::progress(&pods).await;
+        let progress = said.or_else(|| between(&pods));
         let rotating = Rotating {
             jobs,
             pods,
@@ -83,6 +77,15 @@ impl Eye<'_> {
         };
         (rotating, proving)
     }
+}
+
+/// A rotation ended a moment ago, or an engine that sleeps has a key to be rid of.
+fn may_be_left(engine: &UserEngine, ledger: &Ledger) -> bool {
+    let now = crate::clock::now().as_second();
+    let last = ledger.last.as_ref();
+    let is_recent = last.is_some_and(|last| now.saturating_sub(last.ended) < AFTERMATH);
+    let is_retired = ledger.keys.iter().any(|key| key.state.is_retired());
+    is_recent || engine.spec.suspended && is_retired
 }
 
 fn is_proof(object: &impl ResourceExt) -> bool {

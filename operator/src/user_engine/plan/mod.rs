@@ -1,18 +1,21 @@
 //! What to do next. A pure function of what was observed; every step may be repeated.
 
+mod api_key;
+mod pod;
 mod rotation;
 
 use userengine_api::labels;
 use userengine_rotation::decide::{Decision, News};
 use userengine_rotation::ledger::{Key, KeyState, Ledger};
 
+use super::api_key::{Change, News as ApiKeyNews};
 use super::assess::{
-    Assessment, ResolvedClass, Rotation, Severity, has_in_hand, is_bound, requested_size,
-    wanted_size,
+    Assessment, ResolvedClass, Rotation, Severity, growth, has_in_hand, wanted_size,
 };
 use super::build;
 use super::child::{Child, ChildKind};
-use super::observed::{ApiKeySecret, KeySecret, Observed};
+use super::growth::Growth;
+use super::observed::{KeySecret, Observed};
 use crate::record::Record;
 
 /// One write, or none.
@@ -33,16 +36,23 @@ pub enum Step {
     /// Change the claim's annotations or finalizer.
     AmendClaim(serde_json::Value),
     /// Ask for a larger volume. Many storage classes refuse, and the engine goes on with what it has.
-    GrowClaim(serde_json::Value),
+    GrowClaim {
+        /// From which size to which.
+        growth: Growth,
+        /// The patch.
+        patch: serde_json::Value,
+    },
     /// Put the finalizer back on a key Secret.
     HoldKey(String),
     /// Make the API key.
     MintApiKey,
     /// Bring the hashes back in line with the API key.
     MendApiKey,
+    /// Take a rotation of the API key one step further.
+    TurnApiKey(Box<Change>),
     /// Bring a child in line.
     Apply(Box<Child>),
-    /// Annotate the pod, so that its kubelet brings the catalog now.
+    /// Annotate the pod, so that its kubelet brings the catalog or the hashes of API keys now.
     Nudge(serde_json::Value),
     /// Run the Job of a rotation's attempt.
     RunJob(Box<serde_json::Value>),
@@ -52,6 +62,15 @@ pub enum Step {
         name: String,
         /// Which one of that name.
         uid: Option<String>,
+    },
+    /// Delete a pod that does not run, in the version that was seen, so that one that begins anew takes its place.
+    DeletePod {
+        /// Its name.
+        name: String,
+        /// Which one of that name.
+        uid: Option<String>,
+        /// The version that was seen.
+        version: Option<String>,
     },
     /// Destroy a key that the record says is being destroyed.
     DestroyKey {
@@ -82,6 +101,8 @@ pub struct Plan {
     pub again: bool,
     /// What to tell once they are done.
     pub news: Vec<News>,
+    /// The same of the API key.
+    pub api_key_news: Option<ApiKeyNews>,
 }
 
 /// Decides.
@@ -92,12 +113,34 @@ pub fn plan(observed: &Observed, assessment: &Assessment) -> Plan {
     if assessment.paused.holds() {
         return plan;
     }
+    bring_about(observed, assessment, &mut plan);
+    if !plan.again {
+        plan.steps
+            .extend(pod::stop(observed, assessment, &plan.steps));
+        plan.steps.extend(pod::renew(observed, assessment));
+        turn_api_key(observed, assessment, &mut plan);
+    }
+    plan
+}
+
+/// Whatever blocks the rest: a former API key has its time. Last of all, so that it holds nothing up.
+fn turn_api_key(observed: &Observed, assessment: &Assessment, plan: &mut Plan) {
+    plan.steps.extend(api_key::nudge(observed, assessment));
+    if let Some(change) = api_key::change(assessment) {
+        plan.api_key_news.clone_from(&change.news);
+        plan.steps.push(Step::TurnApiKey(Box::new(change)));
+        plan.again = true;
+    }
+}
+
+/// What is to be, apart from the pod's own troubles.
+fn bring_about(observed: &Observed, assessment: &Assessment, plan: &mut Plan) {
     if observed.claim.is_none() {
         let class = assessment.resolved.as_ref();
         let birth = class.and_then(|class| birth(observed, assessment, class));
         plan.again = birth.is_some();
         plan.steps.extend(birth);
-        return plan;
+        return;
     }
     if let Some((record, rotation)) = assessment.record.as_ref().zip(assessment.rotation.as_ref()) {
         match &rotation.decision {
@@ -106,7 +149,7 @@ pub fn plan(observed: &Observed, assessment: &Assessment) -> Plan {
                 plan.steps.extend(write(observed, record, next));
                 plan.news.clone_from(news);
                 plan.again = true;
-                return plan;
+                return;
             }
             Decision::Wish(wish) => {
                 let steps = rotation::steps(observed, record, wish, rotation.wants_proof);
@@ -115,12 +158,11 @@ pub fn plan(observed: &Observed, assessment: &Assessment) -> Plan {
         }
     }
     if let Some(class) = &assessment.resolved {
-        live(observed, assessment, class, &mut plan);
+        live(observed, assessment, class, plan);
     } else if let Some(kept) = &assessment.kept {
         plan.steps
             .extend(rotation::without_class(observed, assessment, kept));
     }
-    plan
 }
 
 /// What keeps an engine with a brain as it should be.
@@ -148,7 +190,7 @@ fn live(observed: &Observed, assessment: &Assessment, class: &ResolvedClass, pla
         name: observed.names().key(suffix),
         database_id: record.database_id.clone(),
     }));
-    plan.steps.extend(api_key(observed));
+    plan.steps.extend(api_key::mend(observed));
     let record = &Record {
         initialised: record.initialised || assessment.engine.holds(),
         ..record.clone()
@@ -158,13 +200,18 @@ fn live(observed: &Observed, assessment: &Assessment, class: &ResolvedClass, pla
         .iter()
         .find(|child| child.id.name == observed.names().catalog())
         .and_then(|catalog| build::nudge(observed, catalog));
-    let children = children.into_iter().map(Box::new);
+    let waits = assessment.waits_for_its_turn(observed);
+    let children = children.into_iter();
+    let children = children.filter(|child| !(waits && child.id.kind == ChildKind::StatefulSet));
+    let children = children.map(Box::new);
     plan.steps.extend(children.map(Step::Apply));
     plan.steps.extend(nudge.map(Step::Nudge));
     let rotation = assessment.rotation.as_ref();
-    let job = rotation.and_then(|rotation| rotation::job(observed, record, class, rotation));
+    // Of the image that runs, which is the one that is asked for unless the class does not allow that.
+    let runs = assessment.kept.as_ref().unwrap_or(class);
+    let job = rotation.and_then(|rotation| rotation::job(observed, record, runs, rotation));
     plan.steps.extend(job);
-    plan.steps.extend(growth.map(Step::GrowClaim));
+    plan.steps.extend(growth);
 }
 
 fn hold(observed: &Observed) -> Option<Step> {
@@ -185,7 +232,7 @@ fn write(observed: &Observed, record: &Record, next: &Ledger) -> Option<Step> {
 
 /// Key and volume allow the engine to run. A deletion that is under way takes nothing from a running engine.
 fn may_run(assessment: &Assessment) -> bool {
-    assessment.storage.severity < Severity::Blocked && assessment.key.allows_the_engine()
+    assessment.storage.allows_the_engine() && assessment.key.allows_the_engine()
 }
 
 /// The walls around a pod that runs, whatever blocks the rest.
@@ -199,7 +246,7 @@ fn walls(observed: &Observed, class: &ResolvedClass) -> Option<Step> {
 
 /// First the key, then, once it is read back, the claim that names it.
 fn birth(observed: &Observed, assessment: &Assessment, class: &ResolvedClass) -> Option<Step> {
-    if [&assessment.storage, &assessment.key]
+    if [&assessment.class, &assessment.storage, &assessment.key]
         .iter()
         .any(|finding| finding.severity == Severity::Blocked)
     {
@@ -243,11 +290,16 @@ fn amend_claim(
     build::claim_amendment(claim, &should)
 }
 
-/// The patch that makes the volume larger. The API server takes it for a bound claim only.
-fn grow_claim(observed: &Observed, class: &ResolvedClass) -> Option<serde_json::Value> {
-    let claim = observed.claim.as_ref().filter(|claim| is_bound(claim))?;
-    let wanted = wanted_size(observed, class).ok()?;
-    (wanted > requested_size(claim)?).then(|| build::claim_growth(claim, wanted))
+/// Asks for a larger volume, unless that was refused a while ago.
+fn grow_claim(observed: &Observed, class: &ResolvedClass) -> Option<Step> {
+    let claim = observed.claim.as_ref()?;
+    let growth = growth(observed, claim, class)?;
+    let refused = observed.refused_growth.as_ref();
+    if refused.is_some_and(|refused| refused.stands_against(&growth, observed.now)) {
+        return None;
+    }
+    let patch = build::claim_growth(claim, growth.to);
+    Some(Step::GrowClaim { growth, patch })
 }
 
 fn hold_key(observed: &Observed, key: &Key) -> Option<Step> {
@@ -258,18 +310,6 @@ fn hold_key(observed: &Observed, key: &Key) -> Option<Step> {
             ..
         }) => Some(Step::HoldKey(observed.names().key(&key.suffix))),
         _ => None,
-    }
-}
-
-fn api_key(observed: &Observed) -> Option<Step> {
-    match &observed.api_key {
-        ApiKeySecret::Absent | ApiKeySecret::Ours { key_hash: None, .. } => Some(Step::MintApiKey),
-        ApiKeySecret::Ours {
-            key_hash: Some(hash),
-            hashes,
-            ..
-        } if hash != hashes => Some(Step::MendApiKey),
-        ApiKeySecret::Ours { .. } | ApiKeySecret::Foreign | ApiKeySecret::Former => None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the status should say. Pure.
 
+mod api_key;
 mod encryption;
 
 use jiff::Timestamp;
@@ -64,9 +65,11 @@ impl Report<'_> {
             // A claim that this engine may not run on is none that it had: losing it is no loss.
             storage: self
                 .storage()
-                .filter(|_| self.assessment.storage.severity < Severity::Blocked)
+                .filter(|_| self.assessment.storage.allows_the_engine())
                 .or(last.storage),
             encryption: self.encryption().or(last.encryption),
+            api_key: self.api_key(),
+            settled: last.settled,
             conditions: self.conditions(),
         }
     }

@@ -2,9 +2,11 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 use serde_json::json;
+use userengine_api::status::ApiKeyInfo;
 
 use super::*;
 use crate::user_engine::fixtures::{self, World, key, record, world};
+use crate::user_engine::observed::ApiKeySecret;
 
 fn alive() -> World {
     world().claimed().with_key()
@@ -97,6 +99,7 @@ fn a_whole_status_of_a_running_engine() {
         held_kids: Vec::new(),
         rows_by_kid: std::collections::BTreeMap::new(),
         last_verify: None,
+        api_key_hashes: Vec::new(),
     };
     insta::assert_yaml_snapshot!("running", status_at(&world, noon(), None, Some(&inside)));
 }
@@ -123,6 +126,69 @@ fn a_whole_status_of_an_engine_that_rotates() {
     let status = status(&rotating());
     assert_eq!(status.phase, Some(Phase::Rotating));
     insta::assert_yaml_snapshot!("rotating", status);
+}
+
+#[test]
+fn the_image_that_verified_is_told_and_remembered_for_its_rotation() {
+    let image = |status: &UserEngineStatus| {
+        let encryption = status.encryption.as_ref().unwrap();
+        encryption.rotation.as_ref().unwrap().image_id.clone()
+    };
+    let World(mut seen) = rotating();
+    let job = seen.rotating.jobs[0].name_any();
+    let pod_of = |job: &str, id: &str| {
+        let container = json!({
+            "name": "verify", "image": "", "imageID": id, "ready": true, "restartCount": 0, "state": {},
+        });
+        json!({
+            "metadata": { "labels": { "batch.kubernetes.io/job-name": job } },
+            "status": { "containerStatuses": [container] },
+        })
+    };
+    let pods = [pod_of("another", "sha256:1"), pod_of(&job, "")];
+    seen.rotating.pods = pods.map(|pod| serde_json::from_value(pod).unwrap()).into();
+    let before = status(&World(seen));
+    assert_eq!(image(&before), None, "not started yet");
+
+    let World(mut seen) = with(rotating(), before);
+    seen.rotating.pods = vec![serde_json::from_value(pod_of(&job, "sha256:2")).unwrap()];
+    let verifying = status(&World(seen));
+    assert_eq!(image(&verifying).as_deref(), Some("sha256:2"));
+
+    let gone = status(&with(rotating(), verifying.clone()));
+    assert_eq!(image(&gone), image(&verifying));
+    let mut of_another = verifying;
+    let encryption = of_another.encryption.as_mut().unwrap();
+    encryption.rotation.as_mut().unwrap().id = "r-0".to_owned();
+    assert_eq!(image(&status(&with(rotating(), of_another))), None);
+}
+
+#[test]
+fn how_far_a_rotation_is_stays_shown_while_nobody_answers_or_the_next_container_begins() {
+    let after = |id: &str, phase: &str, step: Option<&str>| {
+        let mut before = status(&rotating());
+        let said = before.encryption.as_mut().unwrap().rotation.as_mut();
+        let said = said.unwrap();
+        (said.id, said.phase) = (id.to_owned(), phase.to_owned());
+        (said.done, said.total) = (Some(7), Some(9));
+        let World(mut seen) = with(rotating(), before);
+        let progress =
+            step.map(|step| json!({ "rotation": "r-1", "step": step, "done": 0, "total": 9 }));
+        seen.rotating.progress = progress.map(|progress| serde_json::from_value(progress).unwrap());
+        let now = status(&World(seen));
+        let said = now.encryption.unwrap().rotation.unwrap();
+        (said.phase, said.done.zip(said.total))
+    };
+    for step in ["Checking", "Migrating", "Verifying"] {
+        assert_eq!(after("r-1", step, None), (step.to_owned(), Some((7, 9))));
+    }
+    let migrating = ("Migrating".to_owned(), Some((7, 9)));
+    assert_eq!(after("r-1", "Migrating", Some("opening")), migrating);
+    let verifying = ("Verifying".to_owned(), Some((0, 9)));
+    assert_eq!(after("r-1", "Migrating", Some("verifying")), verifying);
+    let anew = ("Checking".to_owned(), None);
+    assert_eq!(after("r-1", "Retrying", None), anew, "another attempt");
+    assert_eq!(after("r-0", "Migrating", None), anew, "another rotation");
 }
 
 #[test]
@@ -267,4 +333,46 @@ fn another_users_brain_is_not_shown() {
         (status.phase, status.encryption),
         (Some(Phase::Blocked), None)
     );
+}
+
+/// What the status says of an API key whose Secret remembers this, while `r-2` is asked for.
+fn of_api_key(record: &str) -> ApiKeyInfo {
+    let asked = json!({ "apiKey": { "rotationId": "r-2", "overlap": "60s" } });
+    let World(mut seen) = alive().with_api_key().running().spec(&asked);
+    if let ApiKeySecret::Ours(secret) = &mut seen.api_key {
+        secret.record = serde_json::from_str(record).unwrap();
+    }
+    status(&World(seen)).api_key.unwrap_or_default()
+}
+
+#[test]
+fn a_rotation_of_the_api_key_is_done_once_nothing_of_it_is_left_to_do() {
+    let over = r#""done":"r-1","consumed":["5e3b6a3e56"]"#;
+    let open = |open: &str| of_api_key(&format!(r#"{{{over},"open":{{"id":"r-2",{open}}}}}"#));
+    let words = |info: ApiKeyInfo| (info.rotation_id.unwrap(), info.phase.unwrap(), info.message);
+    let expected = |phase: &str, message: &str| {
+        let message = format!("rotation r-2: {message}");
+        ("r-1".to_owned(), phase.to_owned(), message)
+    };
+    assert_eq!(
+        words(open(r#""phase":"Publishing""#)),
+        expected("Publishing", "the engine is to accept the next key")
+    );
+    assert_eq!(
+        words(open(r#""phase":"Overlapping","since":60,"former":"cd""#)),
+        expected(
+            "Overlapping",
+            "the former key is accepted until 1970-01-01T00:02:00Z"
+        )
+    );
+    assert_eq!(
+        words(open(r#""phase":"Retiring""#)),
+        expected("Retiring", "the engine is to forget the former key")
+    );
+    let done = of_api_key(r#"{"done":"r-2"}"#);
+    assert_eq!((done.phase, done.message), (None, String::new()));
+    assert_eq!(done.rotation_id.as_deref(), Some("r-2"));
+    assert_eq!(of_api_key("{}"), ApiKeyInfo::default(), "nothing to tell");
+    let other = of_api_key(r#"{"open":{"id":"r-1","phase":"Retiring"}}"#);
+    assert!(other.message.ends_with("; then rotation r-2 begins"));
 }

@@ -80,3 +80,20 @@ fn a_class_that_is_gone_is_not_replaced_by_the_default() {
     });
     assert_eq!(stuck.assess().class.reason, Reason::ClassNotFound);
 }
+
+#[test]
+fn a_mark_that_moves_moves_no_engine_that_has_its_class() {
+    let followed = |marked: [bool; 2]| {
+        let [standard, large] = marked;
+        let classes = [
+            class("standard", standard, &json!({})),
+            class("large", large, &json!({})),
+        ];
+        let assessment = world().claimed().with_key().classes(classes).assess();
+        assert_eq!(assessment.class.reason, Reason::AsExpected, "{marked:?}");
+        assessment.resolved.map(|class| class.name)
+    };
+    for marked in [[true, false], [false, true], [true, true], [false, false]] {
+        assert_eq!(followed(marked).as_deref(), Some("standard"), "{marked:?}");
+    }
+}

@@ -45,11 +45,11 @@ pub fn situations() -> Vec<Situation> {
             &["no node has room"],
         ),
         (
-            alive().container(&waiting("ImagePullBackOff"), &json!({})),
+            alive().container(&waiting("PodInitializing"), &json!({})),
             of,
             Reason::Starting,
             Severity::Waiting,
-            &["ImagePullBackOff", "the kubelet's words"],
+            &["PodInitializing", "the kubelet's words"],
         ),
         (
             alive().container(&waiting("ContainerCreating"), &json!({})),

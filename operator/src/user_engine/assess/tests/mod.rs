@@ -1,12 +1,15 @@
 //! What is found out of what was observed.
 
+mod bounds;
 mod class;
 mod engine;
 mod handed;
 mod key;
 mod pause;
+mod rollout;
 mod rotation;
 mod storage;
+mod trouble;
 
 use serde_json::{Value, json};
 use userengine_api::labels;
@@ -30,14 +33,17 @@ type Situation = (
 
 fn situations() -> Vec<Situation> {
     [
+        bounds::situations(),
         class::situations(),
         handed::situations(),
         storage::situations(),
         key::before_birth(),
         key::situations(),
         engine::situations(),
+        rollout::situations(),
         rotation::situations(),
         pause::situations(),
+        trouble::situations(),
     ]
     .into_iter()
     .flatten()

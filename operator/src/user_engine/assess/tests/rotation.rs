@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
 use userengine_rotation::decide::{Holders, Job as JobSeen};
-use userengine_rotation::verdict::Verdict;
+use userengine_rotation::verdict::{Step, Verdict};
 
 use super::*;
 use crate::user_engine::assess::jobs;
@@ -182,6 +182,19 @@ fn a_job_ends_with_the_last_words_of_its_pod() {
     ));
     assert!(matches!(verdict(MIGRATED, ""), Some(Verdict::Migrated(_))));
     assert_eq!(verdict("", "thread main panicked"), None);
+}
+
+#[test]
+fn between_its_containers_a_job_is_as_far_as_the_first_one_said() {
+    let far = |phase, migrate| jobs::between(&job(phase, migrate, "").pods);
+    let progress = far("Running", MIGRATED).unwrap();
+    assert_eq!(
+        (progress.rotation.as_str(), progress.step, progress.total),
+        ("r-1", Step::Verifying, 3)
+    );
+    assert_eq!(far("Running", REFUSED), None);
+    assert_eq!(far("Running", ""), None);
+    assert_eq!(far("Succeeded", MIGRATED), None);
 }
 
 #[test]

@@ -2,15 +2,17 @@
 
 use userengine_rotation::ledger::{Outcome, Phase};
 
-use super::rotates::{
-    asked, certificate, job_pod, ledger, new_secret, old_secret, phase, reconcile,
+use super::rotating::{
+    asked, certificate, job_pod, known, ledger, new_secret, old_secret, phase, reconcile,
     replicas_and_ring, running, settled,
 };
 use super::*;
 
 const RICH: &str = r#"{
     "imagePullSecrets": ["registry"], "imagePullPolicy": "Always", "logLevel": "debug",
-    "terminationGracePeriodSeconds": 7,
+    "terminationGracePeriodSeconds": 7, "runtimeClassName": "gvisor", "priorityClassName": "engines",
+    "nodeSelector": { "example.com/pool": "engines" },
+    "tolerations": [{ "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 60 }],
     "resources": { "requests": { "cpu": "20m", "memory": "48Mi" }, "limits": { "cpu": "2", "memory": "128Mi" } }
 }"#;
 
@@ -84,12 +86,7 @@ fn a_suspended_engine_is_not_woken() {
 #[test]
 fn its_job_is_the_one_that_the_class_would_have_made() {
     let class: Value = serde_json::from_str(RICH).unwrap();
-    let mut world = world()
-        .claimed_with(&rotates::initialised())
-        .with_key()
-        .with_api_key()
-        .class(&class)
-        .running();
+    let mut world = known().class(&class).running();
     reconcile(&mut world);
     let mut world = settled(world).spec(&json!({ "encryption": { "rotation": { "id": "r-1" } } }));
     reconcile(&mut world);
@@ -119,8 +116,21 @@ fn a_rotation_that_has_not_stopped_the_engine_waits_for_the_class() {
 
 #[test]
 fn without_a_rotation_nothing_is_changed_by_a_guess() {
-    let world = asked(&json!({ "id": "r-1" })).classes([]).suspended();
+    let world = asked(&json!({ "id": "r-1" })).classes([]);
     assert_eq!(names(&world.plan()), Vec::<&str>::new());
+    // A wish of the spec's own needs none: but for its replicas, the StatefulSet stays.
+    let mut world = world.suspended();
+    let before = world.0.children.clone();
+    assert_eq!(names(&world.plan()), ["StatefulSet"]);
+    reconcile(&mut world);
+    for (id, live) in &world.0.children {
+        let mut live = live.clone();
+        if id.kind == ChildKind::StatefulSet {
+            assert_eq!(live.data["spec"]["replicas"], 0);
+            live.data["spec"]["replicas"] = json!(1);
+        }
+        assert_eq!(live.data, before[id].data);
+    }
 }
 
 #[test]

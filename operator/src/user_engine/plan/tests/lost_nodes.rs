@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1::Pod;
 use userengine_api::names::{Names, key_suffix};
 use userengine_rotation::ledger::Phase;
 
-use super::rotates::{
+use super::rotating::{
     asked, certificate, job_pod, ledger, phase, reconcile, replicas_and_ring, running, settled,
 };
 use super::*;

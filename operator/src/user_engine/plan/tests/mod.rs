@@ -1,11 +1,16 @@
 //! Births, crashes and what keeps a whole engine whole.
 
+mod api_keys;
+mod bounds;
 mod catalog;
 mod classless;
 mod combinations;
+mod destroys;
 mod lost_nodes;
 mod pauses;
+mod pods;
 mod rotates;
+mod rotating;
 
 use std::sync::Arc;
 
@@ -15,7 +20,10 @@ use serde_json::{Value, json};
 use super::*;
 use crate::cluster::drift::covers;
 use crate::user_engine::child::ChildKind;
-use crate::user_engine::fixtures::{UID, World, holding, key, key_secret, record, suffix, world};
+use crate::user_engine::fixtures::{
+    UID, World, api_key, holding, key, key_secret, record, suffix, world,
+};
+use crate::user_engine::observed::{ApiKeySecret, OurApiKey};
 
 fn unheld() -> World {
     world().engine(|engine| engine.metadata.finalizers = None)
@@ -33,14 +41,16 @@ fn names(plan: &Plan) -> Vec<&'static str> {
             Step::MintKey { .. } => "MintKey",
             Step::Claim(_) => "Claim",
             Step::AmendClaim(_) => "AmendClaim",
-            Step::GrowClaim(_) => "GrowClaim",
+            Step::GrowClaim { .. } => "GrowClaim",
             Step::HoldKey(_) => "HoldKey",
             Step::MintApiKey => "MintApiKey",
             Step::MendApiKey => "MendApiKey",
+            Step::TurnApiKey(_) => "TurnApiKey",
             Step::Apply(child) => child.id.kind.as_str(),
             Step::Nudge(_) => "Nudge",
             Step::RunJob(_) => "RunJob",
             Step::DeleteJob { .. } => "DeleteJob",
+            Step::DeletePod { .. } => "DeletePod",
             Step::DestroyKey { .. } => "DestroyKey",
         })
         .collect()
@@ -67,7 +77,7 @@ fn amendments(plan: &Plan) -> Vec<&Value> {
     plan.steps
         .iter()
         .filter_map(|step| {
-            if let Step::AmendClaim(patch) | Step::GrowClaim(patch) = step {
+            if let Step::AmendClaim(patch) | Step::GrowClaim { patch, .. } = step {
                 Some(patch)
             } else {
                 None
@@ -107,7 +117,7 @@ fn carry_out(World(seen): &mut World, step: &Step) {
             );
             seen.claim = Some(serde_json::from_value(*claim).unwrap());
         }
-        Step::AmendClaim(patch) | Step::GrowClaim(patch) => {
+        Step::AmendClaim(patch) | Step::GrowClaim { patch, .. } => {
             let mut claim = serde_json::to_value(&seen.claim).unwrap();
             assert_eq!(
                 patch["metadata"]["resourceVersion"],
@@ -124,12 +134,9 @@ fn carry_out(World(seen): &mut World, step: &Step) {
             seen.keys.insert(suffix(), key_secret());
         }
         Step::MintApiKey | Step::MendApiKey => {
-            seen.api_key = ApiKeySecret::Ours {
-                key_hash: Some("ab".to_owned()),
-                hashes: "ab".to_owned(),
-                version: None,
-            };
+            seen.api_key = ApiKeySecret::Ours(Box::new(api_key()));
         }
+        Step::TurnApiKey(change) => api_keys::turn(seen, change),
         Step::Nudge(patch) => {
             let mut pod = serde_json::to_value(&seen.pod).unwrap();
             json_patch::merge(&mut pod, patch);
@@ -143,6 +150,7 @@ fn carry_out(World(seen): &mut World, step: &Step) {
             seen.rotating.jobs.retain(|job| job.name_any() != *name);
             seen.rotating.pods.clear();
         }
+        Step::DeletePod { .. } => seen.pod = None,
         Step::DestroyKey { name, .. } => {
             let suffix = name.rsplit('-').next().unwrap().to_owned();
             seen.keys.insert(suffix, KeySecret::Absent);
@@ -348,10 +356,12 @@ fn an_api_key_is_made_mended_or_left_alone() {
             .into_iter()
             .find(|name| name.ends_with("ApiKey"))
     };
-    let ours = |key_hash: Option<&str>, hashes: &str| ApiKeySecret::Ours {
-        key_hash: key_hash.map(str::to_owned),
-        hashes: hashes.to_owned(),
-        version: None,
+    let ours = |key_hash: Option<&str>, hashes: &str| {
+        ApiKeySecret::Ours(Box::new(OurApiKey {
+            key_hash: key_hash.map(str::to_owned),
+            hashes: hashes.to_owned(),
+            ..api_key()
+        }))
     };
     assert_eq!(with(ApiKeySecret::Absent), Some("MintApiKey"));
     assert_eq!(with(ours(None, "ab")), Some("MintApiKey"));

@@ -2,8 +2,8 @@
 
 use userengine_rotation::ledger::Phase;
 
-use super::rotates::{
-    asked, certificate, initialised, job_pod, ledger, new_secret, old_secret, phase, reconcile,
+use super::rotating::{
+    asked, built, certificate, job_pod, known, ledger, new_secret, old_secret, phase, reconcile,
     replicas_and_ring, running, settled,
 };
 use super::*;
@@ -119,14 +119,9 @@ fn an_engine_that_keeps_both_keys_is_brought_back_before_the_pause_as_well() {
 
 #[test]
 fn an_engine_that_was_suspended_is_not_woken_by_a_change_during_the_pause() {
-    let mut world = world()
-        .claimed_with(&initialised())
-        .with_key()
-        .with_api_key()
-        .suspended();
-    let plan = world.plan();
-    carry_all_out(&mut world, &plan.steps);
-    let mut world = settled(world).paused().spec(&json!({ "suspended": false }));
+    let mut world = built(known().suspended())
+        .paused()
+        .spec(&json!({ "suspended": false }));
     reconcile(&mut world);
     assert_eq!(replicas_and_ring(&world).0, json!(0));
     let mut world = end_of_pause(world);

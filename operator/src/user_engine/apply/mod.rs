@@ -1,22 +1,22 @@
 //! Carries out a plan. The only writer of children.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+mod api_key;
+mod outcome;
+
 use futures::future::join_all;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret};
 use kube::api::ApiResource;
-use serde_json::{Value, json};
-use userengine_api::condition::Reason;
+use serde_json::json;
 use userengine_api::key::{EncryptionKey, KEY_BYTES};
-use userengine_api::layout::secret;
 use userengine_api::{UserEngine, labels};
 use zeroize::Zeroizing;
 
+pub use self::outcome::Applied;
+use self::outcome::in_the_way;
 use super::assess::Finding;
 use super::build;
 use super::child::Child;
-use super::observe::api_key_hash;
 use super::observed::{ApiKeySecret, Observed};
 use super::plan::{Plan, Step};
 use crate::cluster::drift::drifted;
@@ -34,15 +34,6 @@ pub enum Error {
     Random(#[source] getrandom::Error),
 }
 
-/// What came of a plan.
-#[derive(Debug, Default)]
-pub struct Applied {
-    /// What stood in the way, if anything: the steps after it were left out.
-    pub trouble: Option<Finding>,
-    /// Why the volume does not grow, if it was asked to and cannot: the engine goes on without.
-    pub growth: Option<Finding>,
-}
-
 /// Carries out the steps in order, those that may be side by side at once, up to where somebody else
 /// stands in the way.
 pub async fn apply(writer: &Writer, observed: &Observed, plan: &Plan) -> Result<Applied, Error> {
@@ -57,39 +48,13 @@ pub async fn apply(writer: &Writer, observed: &Observed, plan: &Plan) -> Result<
     for group in groups {
         let outcomes = join_all(group.iter().map(|step| carry_out(writer, observed, step))).await;
         for (step, outcome) in group.iter().zip(outcomes) {
-            applied.take(step, outcome)?;
+            applied.take(observed, step, outcome)?;
         }
         if applied.trouble.is_some() {
             break;
         }
     }
     Ok(applied)
-}
-
-impl Applied {
-    /// Remembers what stood in the way of a step; an error that another try may mend is given back.
-    fn take(&mut self, step: &Step, outcome: Result<Outcome, Error>) -> Result<(), Error> {
-        match outcome {
-            Ok(Outcome::Done) => {}
-            Ok(Outcome::InTheWay(finding)) => self.trouble = Some(finding),
-            Err(Error::Write(WriteError::Refused { name, message, .. }))
-                if matches!(step, Step::GrowClaim(_)) =>
-            {
-                let message = format!("'{name}' stays as large as it is: {message}");
-                self.growth = Some(Finding::fine_but(Reason::GrowthRefused, message));
-            }
-            Err(Error::Write(WriteError::Refused {
-                kind,
-                name,
-                message,
-            })) => {
-                let message = format!("the API server refused {kind} '{name}': {message}");
-                self.trouble = Some(Finding::blocked(Reason::ChildRefused, message));
-            }
-            Err(error) => return Err(error),
-        }
-        Ok(())
-    }
 }
 
 enum Outcome {
@@ -109,7 +74,7 @@ async fn carry_out(writer: &Writer, observed: &Observed, step: &Step) -> Result<
                 .create(&resource, "PersistentVolumeClaim", claim)
                 .await?;
         }
-        Step::AmendClaim(patch) | Step::GrowClaim(patch) => {
+        Step::AmendClaim(patch) | Step::GrowClaim { patch, .. } => {
             let name = observed.names().claim();
             writer
                 .patch::<PersistentVolumeClaim>("PersistentVolumeClaim", &name, patch)
@@ -120,8 +85,9 @@ async fn carry_out(writer: &Writer, observed: &Observed, step: &Step) -> Result<
                 .add_finalizer::<Secret>("Secret", name, labels::KEY_FINALIZER)
                 .await?;
         }
-        Step::MintApiKey => mint_api_key(writer, observed).await?,
-        Step::MendApiKey => mend_api_key(writer, observed).await?,
+        Step::MintApiKey => api_key::mint(writer, observed).await?,
+        Step::MendApiKey => api_key::mend(writer, observed).await?,
+        Step::TurnApiKey(change) => api_key::turn(writer, observed, change).await?,
         Step::Nudge(patch) => {
             let name = format!("{}-0", observed.name());
             writer.patch::<Pod>("Pod", &name, patch).await?;
@@ -134,6 +100,11 @@ async fn carry_out(writer: &Writer, observed: &Observed, step: &Step) -> Result<
         Step::DeleteJob { name, uid } => {
             writer
                 .delete_foreground::<Job>("Job", name, uid.clone())
+                .await?;
+        }
+        Step::DeletePod { name, uid, version } => {
+            writer
+                .delete_seen::<Pod>("Pod", name, uid.clone(), version.clone())
                 .await?;
         }
         Step::DestroyKey { name, uid } => destroy_key(writer, name, uid.as_deref()).await?,
@@ -201,41 +172,6 @@ pub(super) async fn destroy_key(
     }
 }
 
-async fn mint_api_key(writer: &Writer, observed: &Observed) -> Result<(), Error> {
-    let mut bytes = Zeroizing::new([0; 32]);
-    getrandom::fill(bytes.as_mut_slice()).map_err(Error::Random)?;
-    let key = Zeroizing::new(URL_SAFE_NO_PAD.encode(*bytes));
-    let secret = build::api_key_secret(observed, &key, &api_key_hash(&key));
-    if observed.api_key == ApiKeySecret::Absent {
-        return Ok(writer
-            .create(&ApiResource::erase::<Secret>(&()), "Secret", &secret)
-            .await?);
-    }
-    let fields = secret.get("stringData").cloned().unwrap_or_default();
-    patch_api_key(writer, observed, &fields).await
-}
-
-async fn mend_api_key(writer: &Writer, observed: &Observed) -> Result<(), Error> {
-    let ApiKeySecret::Ours {
-        key_hash: Some(hash),
-        ..
-    } = &observed.api_key
-    else {
-        return Ok(());
-    };
-    patch_api_key(writer, observed, &json!({ secret::API_KEY_HASHES: hash })).await
-}
-
-/// Changes the API-key Secret in the version that was seen: a key that the platform put there since stays.
-async fn patch_api_key(writer: &Writer, observed: &Observed, fields: &Value) -> Result<(), Error> {
-    let ApiKeySecret::Ours { version, .. } = &observed.api_key else {
-        return Ok(());
-    };
-    let patch = json!({ "metadata": { "resourceVersion": version }, "stringData": fields });
-    let name = observed.names().api_key();
-    Ok(writer.patch::<Secret>("Secret", &name, &patch).await?)
-}
-
 /// Absent: create. Ours: put right if it drifted. Anybody else's: leave it alone and say so.
 async fn apply_child(
     writer: &Writer,
@@ -262,28 +198,11 @@ async fn apply_child(
     Ok(Outcome::Done)
 }
 
-fn in_the_way(ownership: Ownership, kind: &str, name: &str) -> Finding {
-    match ownership {
-        Ownership::Former => Finding::waiting(
-            Reason::Waiting,
-            format!(
-                "waiting for {kind} '{name}' of the former engine of this name to be collected"
-            ),
-        ),
-        _ => Finding::blocked(
-            Reason::ChildNotOurs,
-            format!(
-                "{kind} '{name}' exists and does not belong to this UserEngine; it is left alone: delete or rename it, or give this engine another name"
-            ),
-        ),
-    }
-}
-
 fn former_api_key(observed: &Observed) -> Option<Finding> {
     let ownership = match observed.api_key {
         ApiKeySecret::Foreign => Ownership::Foreign,
         ApiKeySecret::Former => Ownership::Former,
-        ApiKeySecret::Absent | ApiKeySecret::Ours { .. } => return None,
+        ApiKeySecret::Absent | ApiKeySecret::Ours(_) => return None,
     };
     Some(in_the_way(ownership, "Secret", &observed.names().api_key()))
 }

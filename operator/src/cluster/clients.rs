@@ -1,0 +1,95 @@
+//! Clients that wait for nothing for ever. A connection whose other end is gone without a word looks like one that is quiet:
+//! what waits on it would wait until the kernel gives up, which takes a quarter of an hour or never happens.
+
+use std::time::Duration;
+
+use kube::runtime::watcher;
+use kube::{Client, Config};
+
+/// Longest silence of the API server while it answers anything but a watch.
+const ANSWER: Duration = Duration::from_secs(10);
+/// Seconds that a watch lasts; then the API server ends it, and it is opened again where it was. It is quiet for as long as
+/// nothing changes, so this is how long one that is dead may be taken for one that is quiet.
+const WATCH_SECONDS: u32 = 30;
+/// Longest silence of the API server towards whoever watches: kube gives a watch up 5 s after its end; this one is for the
+/// lists that a watch begins with.
+const WATCHED: Duration = Duration::from_secs(WATCH_SECONDS as u64 + 10);
+
+/// One client for each kind of patience.
+#[derive(Clone)]
+pub struct Clients {
+    /// Looks and writes.
+    pub requests: Client,
+    /// Watches.
+    pub watches: Client,
+}
+
+impl Clients {
+    /// Clients of this cluster, as `connect` makes them.
+    pub fn of(
+        cluster: &Config,
+        connect: impl Fn(Config) -> kube::Result<Client>,
+    ) -> kube::Result<Self> {
+        Ok(Self {
+            requests: connect(patient(cluster, ANSWER))?,
+            watches: connect(patient(cluster, WATCHED))?,
+        })
+    }
+}
+
+fn patient(cluster: &Config, patience: Duration) -> Config {
+    let mut cluster = cluster.clone();
+    cluster.read_timeout = Some(patience);
+    // Counted from the request on: a connection may have been idle before.
+    cluster.reset_reader_on_write = true;
+    cluster
+}
+
+/// How everything is watched.
+pub fn watching() -> watcher::Config {
+    watcher::Config::default().timeout(WATCH_SECONDS)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use k8s_openapi::api::core::v1::Pod;
+    use kube::Api;
+    use kube::api::ListParams;
+    use tokio::time::{Instant, timeout};
+
+    use super::*;
+
+    /// Clients of a server that takes connections and never says a word.
+    fn of_a_mute_server() -> (TcpListener, Clients) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let cluster = Config::new(address.parse().unwrap());
+        let clients = Clients::of(&cluster, Client::try_from).unwrap();
+        (listener, clients)
+    }
+
+    async fn is_given_up_within(patience: Duration, client: Client) {
+        let pods: Api<Pod> = Api::all(client);
+        let began = Instant::now();
+        let all = ListParams::default();
+        let look = timeout(patience * 2, pods.list(&all)).await;
+        assert!(look.expect("it is given up").is_err());
+        assert!(began.elapsed() >= patience, "{:?}", began.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_never_answers_is_given_up() {
+        let (_listener, clients) = of_a_mute_server();
+        is_given_up_within(ANSWER, clients.requests).await;
+        is_given_up_within(WATCHED, clients.watches).await;
+    }
+
+    #[test]
+    fn a_quiet_watch_is_not_given_up_before_its_end() {
+        let kubes_own = Duration::from_secs(u64::from(WATCH_SECONDS) + 5);
+        assert_eq!(watching().timeout, Some(WATCH_SECONDS));
+        assert!(WATCHED > kubes_own);
+    }
+}

@@ -1,0 +1,314 @@
+//! What the watches have shown, as marks and not as objects: enough to tell whether anything has changed since an engine was
+//! last looked at.
+//!
+//! A look reads everything anew from the API server; this only says that there is no need for one. It never says what is.
+
+mod engine;
+mod mark;
+mod watches;
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::ResourceExt;
+use userengine_api::labels;
+
+pub use engine::{EngineSketch, key_created, mark_of};
+pub use mark::Watched;
+pub use watches::{Woken, watch};
+
+use crate::namespaces::Place;
+
+/// Namespace and name of an engine.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct EngineName {
+    namespace: Box<str>,
+    name: Box<str>,
+}
+
+impl EngineName {
+    /// The engine that this object is, or belongs to by its label.
+    fn of_child(metadata: &ObjectMeta) -> Option<Self> {
+        let name = metadata.labels.as_ref()?.get(labels::ENGINE)?;
+        Some(Self::new(metadata.namespace.as_deref()?, name))
+    }
+
+    /// This engine's.
+    pub fn of(engine: &impl ResourceExt) -> Self {
+        Self::new(&engine.namespace().unwrap_or_default(), &engine.name_any())
+    }
+
+    fn new(namespace: &str, name: &str) -> Self {
+        Self {
+            namespace: namespace.into(),
+            name: name.into(),
+        }
+    }
+}
+
+/// The marks of all engines.
+#[derive(Default)]
+pub struct Seen(Mutex<HashMap<EngineName, Entry>>);
+
+/// What is known of one engine.
+#[derive(Default)]
+struct Entry {
+    /// In the order of their kinds and of the hashes of their names.
+    children: Vec<Child>,
+    /// Changes that somebody else made to the mark of a child.
+    changes: u64,
+    last: Last,
+}
+
+/// One child. There are a dozen of each engine, in 40 bytes each.
+struct Child {
+    kind: Watched,
+    /// A hash of its name.
+    name: u64,
+    version: u64,
+    mark: Option<u64>,
+    /// The last list of its kind when it was last shown.
+    list: u32,
+    /// This version was taken for a change that somebody else made.
+    counted: bool,
+}
+
+impl Child {
+    fn blank(kind: Watched, name: u64) -> Self {
+        Self {
+            kind,
+            name,
+            version: 0,
+            mark: None,
+            list: 0,
+            counted: false,
+        }
+    }
+}
+
+/// How one comes to see an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    /// As one of the list of this number, which says how things are whatever was said before.
+    Listed(u32),
+    /// By a change, after the list of this number.
+    Changed(u32),
+    /// As the answer to a write of ours.
+    Written,
+}
+
+/// The last look at an engine.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Last {
+    /// There was none since the operator started.
+    #[default]
+    Never,
+    /// It has not come to its end, was disturbed, or found that something is about to happen: whatever wakes the engine leads to
+    /// another.
+    Open,
+    /// Nothing was left to do, and nothing need be done before the time while the digest is the same.
+    Quiet { digest: Digest, next: Instant },
+}
+
+/// Everything that the watches show of an engine, in one number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Digest(u64);
+
+impl Digest {
+    /// As status keeps it.
+    pub fn text(self) -> String {
+        format!("{:016x}", self.0)
+    }
+}
+
+/// What is asked of an engine that may be at rest.
+#[derive(Debug, Clone, Copy)]
+pub struct Rest<'a> {
+    /// How it is now.
+    pub digest: Digest,
+    /// How it was when it last came to rest, as its status says.
+    pub settled: Option<&'a str>,
+    /// From a start of the operator that finds it at rest until the first look at it.
+    pub first: Duration,
+}
+
+/// A look that has begun.
+#[derive(Debug, Clone, Copy)]
+pub struct Look {
+    changes: u64,
+}
+
+impl Seen {
+    fn entries(&self) -> MutexGuard<'_, HashMap<EngineName, Entry>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a child as it is shown. Gives whose it is, if that is news to whoever looked at the engine last.
+    fn show(&self, kind: Watched, metadata: &ObjectMeta, shown: Shown) -> Option<EngineName> {
+        let engine = EngineName::of_child(metadata)?;
+        let mut entries = self.entries();
+        let is_news = entries
+            .entry(engine.clone())
+            .or_default()
+            .take(kind, metadata, shown);
+        is_news.then_some(engine)
+    }
+
+    /// The API server answered a write of ours with this object.
+    pub fn wrote(&self, kind: &str, metadata: &ObjectMeta) {
+        if let Some(kind) = Watched::named(kind) {
+            self.show(kind, metadata, Shown::Written);
+        }
+    }
+
+    /// A child is gone, or none of ours any more.
+    fn forget(&self, kind: Watched, metadata: &ObjectMeta) -> Option<EngineName> {
+        let engine = EngineName::of_child(metadata)?;
+        let mut entries = self.entries();
+        let entry = entries.get_mut(&engine)?;
+        let place = entry.place(kind, mark::name(metadata)).ok()?;
+        entry.children.remove(place);
+        entry.changes += 1;
+        Some(engine)
+    }
+
+    /// A list of a kind in a place is complete: what it did not show is gone from there. Gives whose that was.
+    fn listed(&self, kind: Watched, place: &Place, list: u32) -> Vec<EngineName> {
+        let mut bereft = Vec::new();
+        let mut entries = self.entries();
+        let here = entries.iter_mut();
+        for (engine, entry) in here.filter(|(engine, _)| place.holds(&engine.namespace)) {
+            let before = entry.children.len();
+            entry
+                .children
+                .retain(|child| child.kind != kind || child.list == list);
+            if entry.children.len() < before {
+                entry.changes += 1;
+                bereft.push(engine.clone());
+            }
+        }
+        bereft
+    }
+
+    /// Everything that the watches show of an engine that has this mark, and follows what `follows` says.
+    pub fn digest(&self, engine: &EngineName, mark: u64, follows: &impl Hash) -> Digest {
+        let mut hasher = DefaultHasher::new();
+        (mark, follows).hash(&mut hasher);
+        if let Some(entry) = self.entries().get(engine) {
+            for child in &entry.children {
+                (child.kind, child.name, child.mark).hash(&mut hasher);
+            }
+        }
+        Digest(hasher.finish())
+    }
+
+    /// How long nothing need be done for an engine; `None` if it has to be looked at.
+    pub fn rest(&self, engine: &EngineName, rest: &Rest<'_>, now: Instant) -> Option<Duration> {
+        let Rest {
+            digest,
+            settled,
+            first,
+        } = *rest;
+        let mut entries = self.entries();
+        let entry = entries.entry(engine.clone()).or_default();
+        if entry.last == Last::Never && settled.is_some_and(|settled| settled == digest.text()) {
+            entry.last = Last::Quiet {
+                digest,
+                next: now + first,
+            };
+        }
+        match entry.last {
+            Last::Quiet {
+                digest: known,
+                next,
+            } if known == digest && next > now => Some(next - now),
+            _ => None,
+        }
+    }
+
+    /// Begins a look. Whatever somebody else changes from now on is not part of it.
+    pub fn begin(&self, engine: &EngineName) -> Look {
+        let mut entries = self.entries();
+        let entry = entries.entry(engine.clone()).or_default();
+        entry.last = Last::Open;
+        Look {
+            changes: entry.changes,
+        }
+    }
+
+    /// Nobody else has changed anything since the look began.
+    pub fn is_undisturbed(&self, engine: &EngineName, look: Look) -> bool {
+        let entries = self.entries();
+        let entry = entries.get(engine);
+        entry.is_some_and(|entry| entry.changes == look.changes)
+    }
+
+    /// A look found that nothing need be done before `next` unless something changes. One that was disturbed counts for
+    /// nothing: whoever disturbed it wakes another.
+    pub fn rests(&self, engine: &EngineName, look: Look, digest: Digest, next: Instant) {
+        if let Some(entry) = self.entries().get_mut(engine)
+            && entry.changes == look.changes
+        {
+            entry.last = Last::Quiet { digest, next };
+        }
+    }
+
+    /// An engine is gone. What is left of its children stays known, for one that takes its brain up.
+    pub fn gone(&self, engine: &EngineName) {
+        let mut entries = self.entries();
+        match entries.get_mut(engine) {
+            Some(entry) if entry.children.is_empty() => drop(entries.remove(engine)),
+            Some(entry) => entry.last = Last::Open,
+            None => {}
+        }
+    }
+}
+
+impl Entry {
+    /// Where a child is, or would be.
+    fn place(&self, kind: Watched, name: u64) -> Result<usize, usize> {
+        self.children
+            .binary_search_by_key(&(kind, name), |child| (child.kind, child.name))
+    }
+
+    /// The child of this name, as it was shown last; a blank one if it never was.
+    fn child(&mut self, kind: Watched, name: u64) -> &mut Child {
+        let place = self.place(kind, name).unwrap_or_else(|place| {
+            self.children.reserve_exact(1);
+            self.children.insert(place, Child::blank(kind, name));
+            place
+        });
+        #[expect(clippy::indexing_slicing, reason = "it was found or put there")]
+        &mut self.children[place]
+    }
+
+    /// Takes a child as it is shown; true if somebody else has written it. What was written need not change the digest.
+    fn take(&mut self, kind: Watched, metadata: &ObjectMeta, shown: Shown) -> bool {
+        let child = self.child(kind, mark::name(metadata));
+        let version = mark::version(metadata);
+        if let Shown::Listed(list) | Shown::Changed(list) = shown {
+            child.list = list;
+        }
+        // A watch may be behind what a write of ours was answered with.
+        if version < child.version && !matches!(shown, Shown::Listed(_)) {
+            return false;
+        }
+        let is_new = version != child.version;
+        let is_news = is_new && shown != Shown::Written;
+        // Or before it, and then that write was taken for somebody else's.
+        let is_echo = !is_new && shown == Shown::Written && child.counted;
+        let mark = Some(mark::mark(kind, metadata));
+        let counts = is_news && mark != child.mark;
+        child.counted = counts || !is_new && !is_echo && child.counted;
+        (child.version, child.mark) = (version, mark);
+        self.changes += u64::from(counts);
+        self.changes -= u64::from(is_echo);
+        is_news
+    }
+}
+
+#[cfg(test)]
+mod tests;

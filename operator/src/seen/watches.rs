@@ -1,0 +1,132 @@
+//! The watches of what belongs to engines. Children are watched by their metadata only; what they hold is read when it is needed.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use futures::StreamExt as _;
+use futures::channel::{mpsc, oneshot};
+use futures::future::try_join_all;
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Service, ServiceAccount};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use kube::core::PartialObjectMeta;
+use kube::runtime::WatchStreamExt as _;
+use kube::runtime::reflector::ObjectRef;
+use kube::runtime::watcher::{Event, watcher};
+use kube::{Client, Resource};
+use tokio::task::JoinSet;
+use userengine_api::labels;
+
+use super::{EngineName, EngineSketch, Seen, Shown, Watched};
+use crate::cluster::watching;
+use crate::namespaces::Place;
+use crate::watches::{PAGE, Reopening};
+
+/// An item for each engine of which a child changed.
+pub type Woken = mpsc::UnboundedReceiver<ObjectRef<EngineSketch>>;
+
+/// Lists and watches all kinds of child in one place. Returns once all of them are listed: before that, every engine would
+/// look as if something of it were missing. The watches end with `tasks`.
+pub async fn watch(
+    client: &Client,
+    place: &Place,
+    seen: &Arc<Seen>,
+    tasks: &mut JoinSet<()>,
+) -> anyhow::Result<Woken> {
+    let (wake, woken) = mpsc::unbounded();
+    let mut all_listed = Vec::new();
+    macro_rules! follow {
+        ($($kind:ident)*) => {$(
+            let (listed, is_listed) = oneshot::channel();
+            all_listed.push(is_listed);
+            let follower = Follower {
+                kind: Watched::$kind,
+                place: place.clone(),
+                seen: seen.clone(),
+                wake: wake.clone(),
+                listed: Some(listed),
+                list: 0,
+            };
+            tasks.spawn(follower.follow::<$kind>(client.clone()));
+        )*};
+    }
+    follow!(PersistentVolumeClaim StatefulSet Pod Service ServiceAccount ConfigMap NetworkPolicy);
+    try_join_all(all_listed)
+        .await
+        .context("a watch ended before its first list")?;
+    Ok(woken)
+}
+
+/// What one watch has come to.
+struct Follower {
+    kind: Watched,
+    place: Place,
+    seen: Arc<Seen>,
+    wake: mpsc::UnboundedSender<ObjectRef<EngineSketch>>,
+    /// Told after the first list.
+    listed: Option<oneshot::Sender<()>>,
+    /// Number of the last list that began.
+    list: u32,
+}
+
+impl Follower {
+    async fn follow<K>(mut self, client: Client)
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+            + Clone
+            + Debug
+            + Send
+            + 'static,
+    {
+        let api = self.place.api::<PartialObjectMeta<K>>(&client);
+        let ours = watching()
+            .labels(&format!("{}={}", labels::MANAGED_BY, labels::MANAGER))
+            .page_size(PAGE);
+        let mut events = std::pin::pin!(watcher(api, ours).backoff(Reopening::default()));
+        while let Some(event) = events.next().await {
+            match event {
+                Ok(event) => self.take(event),
+                Err(error) => {
+                    tracing::warn!(kind = self.kind.as_str(), %error, "a watch broke; it is opened again");
+                }
+            }
+        }
+    }
+
+    fn take<K>(&mut self, event: Event<PartialObjectMeta<K>>) {
+        match event {
+            Event::Init => self.list = self.list.wrapping_add(1),
+            Event::InitApply(object) => {
+                let news = self
+                    .seen
+                    .show(self.kind, &object.metadata, Shown::Listed(self.list));
+                self.tell(news);
+            }
+            Event::InitDone => {
+                let bereft = self.seen.listed(self.kind, &self.place, self.list);
+                for engine in bereft {
+                    self.tell(Some(engine));
+                }
+                // Whoever waited may have gone.
+                let _told = self.listed.take().map(|listed| listed.send(()));
+            }
+            Event::Apply(object) => {
+                let news = self
+                    .seen
+                    .show(self.kind, &object.metadata, Shown::Changed(self.list));
+                self.tell(news);
+            }
+            Event::Delete(object) => self.tell(self.seen.forget(self.kind, &object.metadata)),
+        }
+    }
+
+    /// Wakes the engine; not during the first list, after which every engine is looked at anyway.
+    fn tell(&self, news: Option<EngineName>) {
+        if let Some(engine) = news.filter(|_| self.listed.is_none()) {
+            let engine = ObjectRef::new(&engine.name).within(&engine.namespace);
+            let _unheard = self.wake.unbounded_send(engine);
+        }
+    }
+}

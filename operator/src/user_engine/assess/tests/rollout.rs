@@ -1,0 +1,150 @@
+//! How an engine stands to a class that has changed.
+
+use super::*;
+
+/// It has served, and its pod is made.
+fn serving() -> World {
+    let record = crate::record::Record {
+        initialised: true,
+        ..record()
+    };
+    world()
+        .claimed_with(&record)
+        .with_key()
+        .running()
+        .with_children()
+}
+
+fn changed(world: World) -> World {
+    world.class(&json!({ "logLevel": "debug", "maxResources": { "cpu": "2", "memory": "1Gi" } }))
+}
+
+fn waiting(mut world: World, before: usize) -> World {
+    world.0.waits_behind = Some(before);
+    world
+}
+
+fn pod_refuses(reason: RefusalReason) -> World {
+    serving().ended(&engine::refusal(reason))
+}
+
+pub fn situations() -> Vec<Situation> {
+    vec![(
+        waiting(changed(serving()), 7),
+        |all| &all.class,
+        Reason::RolloutQueued,
+        Severity::Fine,
+        &[
+            "'standard'",
+            "10 at a time",
+            "rollout.maxConcurrent",
+            "this one waits",
+            "serves as before",
+        ],
+    )]
+}
+
+fn standings() -> Vec<(&'static str, World, Standing)> {
+    let own = json!({ "resources": { "limits": { "memory": "512Mi" } } });
+    vec![
+        ("as the class is", serving(), Standing::InLine),
+        ("as the class was", changed(serving()), Standing::Behind),
+        (
+            "what it asks for itself does not wait",
+            changed(serving()).spec(&own),
+            Standing::ComingUp,
+        ),
+        (
+            "nor does another class of its own choice",
+            changed(serving()).spec(&json!({ "className": "standard" })),
+            Standing::ComingUp,
+        ),
+        (
+            "its pod comes up",
+            changed(serving()).pod(&json!({})),
+            Standing::ComingUp,
+        ),
+        (
+            "its pod is gone for the moment",
+            World(Observed {
+                pod: None,
+                ..serving().0
+            }),
+            Standing::ComingUp,
+        ),
+        (
+            "a setting is wrong",
+            pod_refuses(RefusalReason::ConfigInvalid),
+            Standing::ComingUp,
+        ),
+        (
+            "its brain is damaged",
+            pod_refuses(RefusalReason::BrainCorrupt),
+            Standing::Apart,
+        ),
+        ("it sleeps", changed(serving()).suspended(), Standing::Apart),
+        (
+            "nothing of it is changed",
+            changed(serving()).paused(),
+            Standing::Apart,
+        ),
+        ("its class is gone", serving().classes([]), Standing::Apart),
+        (
+            "it keeps its pod",
+            changed(serving()).spec(&json!({ "image": "other" })),
+            Standing::Apart,
+        ),
+        (
+            "its volume is lost",
+            changed(serving()).claim_phase("Lost"),
+            Standing::Apart,
+        ),
+        (
+            "it never served",
+            world().claimed().with_key().with_children(),
+            Standing::Apart,
+        ),
+    ]
+}
+
+#[test]
+fn only_one_that_serves_as_the_class_was_waits_for_a_turn() {
+    for (what, world, standing) in standings() {
+        assert_eq!(world.assess().standing, standing, "{what}");
+    }
+}
+
+/// The StatefulSet's controller has not seen what was written, or its pod is the former one still.
+#[test]
+fn one_that_serves_with_its_former_pod_comes_up_still() {
+    for (status, standing) in [
+        (
+            json!({ "observedGeneration": 1, "updateRevision": "new" }),
+            Standing::ComingUp,
+        ),
+        (
+            json!({ "observedGeneration": 2, "updateRevision": "newer" }),
+            Standing::ComingUp,
+        ),
+        (
+            json!({ "observedGeneration": 2, "updateRevision": "new" }),
+            Standing::InLine,
+        ),
+    ] {
+        let mut world = serving();
+        let pod = world.0.pod.as_mut().unwrap();
+        let labels = pod.metadata.labels.get_or_insert_default();
+        labels.insert("controller-revision-hash".to_owned(), "new".to_owned());
+        for child in world.0.children.values_mut() {
+            child.metadata.generation = Some(2);
+            child.data["status"] = status.clone();
+        }
+        assert_eq!(world.assess().standing, standing, "{status}");
+    }
+}
+
+#[test]
+fn one_that_waits_is_as_ready_as_it_is() {
+    let world = waiting(changed(serving()), 0);
+    assert_eq!(world.assess().ready().reason, Reason::AsExpected);
+}

@@ -1,0 +1,96 @@
+//! The same trouble is said in the same words for as long as it lasts.
+
+use super::*;
+
+/// What is said of a look that follows on this one.
+fn then(world: &World, mut next: World) -> (Finding, Finding) {
+    let assessment = world.assess();
+    let report = crate::user_engine::status::Report {
+        observed: &world.0,
+        assessment: &assessment,
+        trouble: None,
+        inside: None,
+        now: jiff::Timestamp::UNIX_EPOCH,
+    };
+    let status = report.status();
+    next = next.engine(|engine| engine.status = Some(status));
+    (assessment.engine, next.assess().engine)
+}
+
+#[test]
+fn what_only_differs_in_figures_is_said_as_before() {
+    let (first, second) = then(&unscheduled(1, 1), unscheduled(30, 7));
+    assert_eq!(first, second);
+    let pull = |reason: &str, cause: &str| {
+        let prefix = if reason == "ErrImagePull" {
+            ""
+        } else {
+            "Back-off pulling image \"x\": ErrImagePull: "
+        };
+        with(
+            &waiting(
+                reason,
+                &format!("{prefix}read udp 10.0.0.2:{cause}->10.0.0.1:53: i/o timeout"),
+            ),
+            &json!({}),
+            0,
+        )
+    };
+    let (first, second) = then(
+        &pull("ErrImagePull", "40001"),
+        pull("ImagePullBackOff", "51234"),
+    );
+    assert_eq!(first, second);
+    let (_, gone) = then(
+        &pull("ErrImagePull", "40001"),
+        with(
+            &waiting("ImagePullBackOff", "Back-off pulling image \"x\""),
+            &json!({}),
+            0,
+        ),
+    );
+    assert_eq!(first, gone, "a cause that is not repeated");
+}
+
+#[test]
+fn another_image_is_named_though_it_fails_alike() {
+    let now = || with(&waiting("ErrImagePull", "not found"), &json!({}), 0);
+    let mut other = now();
+    let image = "registry.example.com/engine:2".to_owned();
+    engines(other.0.pod.as_mut().unwrap()).image = Some(image);
+    let (first, second) = then(&now(), other);
+    assert!(first.message.contains("engine:1") && second.message.contains("engine:2"));
+}
+
+#[test]
+fn a_crash_loop_is_one_trouble_from_end_to_end() {
+    let last = ended("Error", 101, 1);
+    let backs_off = with(&waiting("CrashLoopBackOff", "back-off 10s"), &last, 1);
+    let tries = with(&json!({ "running": {} }), &last, 2);
+    let ends = with(&last, &last, 2);
+    let (first, second) = then(&backs_off, tries);
+    assert_eq!(first, second);
+    assert_eq!(then(&backs_off, ends).1, first);
+}
+
+#[test]
+fn of_several_volumes_that_fail_by_turns_one_is_named() {
+    let by_turns = |a, b| {
+        creating(vec![
+            told("FailedMount", "a is missing", a),
+            told("FailedMount", "b is missing", b),
+        ])
+    };
+    assert_eq!(
+        by_turns(10, 12).assess().engine,
+        by_turns(14, 12).assess().engine
+    );
+    // Until it is sure to be well.
+    assert!(
+        by_turns(10, 400)
+            .assess()
+            .engine
+            .message
+            .contains("b is missing")
+    );
+}

@@ -1,0 +1,100 @@
+//! What only Events tell, and what bounds a pod that is refused: read for an engine that does not come up, and for no other.
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::{ConfigMap, Event, LimitRange, Namespace, ResourceQuota, Secret};
+use kube::api::{ListParams, ObjectList};
+use kube::{Api, ResourceExt};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use userengine_api::hex::hex;
+
+use super::{Error, Eye, failed};
+use crate::user_engine::assess::{Awaited, Missing, awaited, is_refused, missing};
+use crate::user_engine::observed::Observed;
+
+/// How long an object may take before it is asked what keeps it.
+pub const PATIENCE: SignedDuration = SignedDuration::from_secs(3);
+/// Events of one object that are read. It has one for each sort of trouble.
+const MOST: u32 = 50;
+
+impl Eye<'_> {
+    /// What keeps the engine from coming up, as far as somebody has to be asked for it.
+    pub(super) async fn troubles(&self, observed: &mut Observed) -> Result<(), Error> {
+        observed.events = self.events(observed).await?;
+        if is_refused(observed) {
+            observed.bounds = Some(self.bounds().await?);
+        }
+        let pod = observed.pod.as_ref();
+        if let Some(missing) = pod.and_then(|pod| missing(observed, pod)) {
+            observed.found = self.is_there(missing).await?;
+        }
+        Ok(())
+    }
+
+    /// The Events of everything that is waited for, and has been for a while.
+    async fn events(&self, observed: &Observed) -> Result<Vec<Event>, Error> {
+        let mut all = Vec::new();
+        for late in awaited(observed)
+            .iter()
+            .filter(|it| is_late(it, observed.now))
+        {
+            let its = ListParams::default()
+                .fields(&format!("involvedObject.uid={}", late.uid))
+                .limit(MOST);
+            all.extend(allowed(self.api::<Event>().list(&its).await, "the Events")?);
+        }
+        Ok(all)
+    }
+
+    /// A hash of what the API server may refuse a pod for in this namespace, and of what there is room for.
+    async fn bounds(&self) -> Result<String, Error> {
+        let all = ListParams::default();
+        let (quotas, ranges) = (self.api::<ResourceQuota>(), self.api::<LimitRange>());
+        let namespaces: Api<Namespace> = Api::all(self.context.client.clone());
+        let quotas = allowed(quotas.list(&all).await, "the quotas")?;
+        let ranges = allowed(ranges.list(&all).await, "the limit ranges")?;
+        let namespace = namespaces.get_opt(&self.namespace).await;
+        let namespace = namespace.map_err(failed("the namespace"))?;
+        let quotas: Vec<_> = quotas.iter().map(|it| (&it.spec, &it.status)).collect();
+        let ranges: Vec<_> = ranges.iter().map(|it| &it.spec).collect();
+        let labels = namespace.as_ref().map(ResourceExt::labels);
+        let hash = Sha256::digest(json!([quotas, ranges, labels]).to_string());
+        Ok(hex(hash.iter().take(8)))
+    }
+
+    /// Whether there is such an object; what it holds is left alone.
+    async fn is_there(&self, missing: Missing<'_>) -> Result<bool, Error> {
+        let found = match missing {
+            Missing::Secret(name) => self
+                .api::<Secret>()
+                .get_metadata_opt(name)
+                .await
+                .map(|it| it.is_some()),
+            Missing::ConfigMap(name) => self
+                .api::<ConfigMap>()
+                .get_metadata_opt(name)
+                .await
+                .map(|it| it.is_some()),
+        };
+        found.map_err(failed("what a pod misses"))
+    }
+}
+
+/// What may not be read is not known, and that keeps nobody from coming up.
+fn allowed<K: Clone>(
+    found: kube::Result<ObjectList<K>>,
+    what: &'static str,
+) -> Result<Vec<K>, Error> {
+    match found {
+        Err(kube::Error::Api(status)) if status.is_forbidden() => {
+            tracing::warn!(%status, "not allowed to read {what}");
+            Ok(Vec::new())
+        }
+        found => Ok(found.map_err(failed(what))?.items),
+    }
+}
+
+fn is_late(awaited: &Awaited, now: Timestamp) -> bool {
+    let age = awaited.since.map(|since| now.duration_since(since));
+    age.is_none_or(|age| age >= PATIENCE)
+}

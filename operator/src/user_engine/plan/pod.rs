@@ -1,0 +1,50 @@
+//! What is done about a pod that runs and should not, or should run and does not.
+
+use kube::ResourceExt;
+
+use super::Step;
+use crate::user_engine::assess::{
+    Assessment, is_ready, refused_its_key, stateful_set, stops_the_engine,
+};
+use crate::user_engine::build;
+use crate::user_engine::child::ChildKind;
+use crate::user_engine::observed::{KeySecret, Observed};
+
+/// Stops an engine that is to be suspended, though something else keeps it from being changed: nothing of it but its
+/// replicas is. A rotation that has stopped it has done so already.
+pub fn stop(observed: &Observed, assessment: &Assessment, steps: &[Step]) -> Option<Step> {
+    let is_applied =
+        |step: &Step| matches!(step, Step::Apply(child) if child.id.kind == ChildKind::StatefulSet);
+    let is_rotating = assessment.record.as_ref().is_some_and(stops_the_engine);
+    if !observed.engine.spec.suspended || is_rotating || steps.iter().any(is_applied) {
+        return None;
+    }
+    let stopped = build::suspended(stateful_set(observed)?)?;
+    Some(Step::Apply(Box::new(stopped)))
+}
+
+/// Deletes a pod whose kubelet waits before its next try, though what it lacked is there by now. The one that takes its
+/// place is tried at once.
+pub fn renew(observed: &Observed, assessment: &Assessment) -> Option<Step> {
+    let pod = observed.pod.as_ref()?;
+    let is_alive = is_ready(pod) || pod.metadata.deletion_timestamp.is_some();
+    if is_alive || !(observed.found || has_its_key(observed, assessment)) {
+        return None;
+    }
+    Some(Step::DeletePod {
+        name: pod.name_any(),
+        uid: pod.uid(),
+        version: pod.resource_version(),
+    })
+}
+
+/// The engine refused the key that its pod was given, and there is another Secret by now, which is as it should be.
+fn has_its_key(observed: &Observed, assessment: &Assessment) -> bool {
+    let refused = observed.pod.as_ref().and_then(refused_its_key);
+    let Some(refused) = refused.filter(|_| assessment.key.holds()) else {
+        return false;
+    };
+    observed.keys.values().any(|secret| {
+        matches!(secret, KeySecret::Present { created_at: Some(made), .. } if *made > refused)
+    })
+}

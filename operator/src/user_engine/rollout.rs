@@ -1,0 +1,155 @@
+//! Whose turn it is to be restarted when a class has changed: a few of its engines at a time.
+//!
+//! In memory only. What it holds is found out anew at every look: an engine that comes up says so, and one that waits asks
+//! again. An operator that has just begun has looked at nobody, and so gives no turns before it had the time to.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::assess::Standing;
+
+/// How long a new operator takes, at most, to have looked at every engine that comes up.
+const LOOK_AROUND: Duration = Duration::from_secs(5);
+
+/// What is known of all engines that come up or wait.
+pub struct Rollouts {
+    since: Instant,
+    classes: Mutex<HashMap<String, Class>>,
+}
+
+#[derive(Default)]
+struct Class {
+    /// Those that are being restarted, or do not serve yet as the class is now.
+    coming_up: HashSet<String>,
+    /// Those that wait, in the order in which they first asked.
+    waiting: VecDeque<String>,
+}
+
+impl Default for Rollouts {
+    fn default() -> Self {
+        Self {
+            since: Instant::now(),
+            classes: Mutex::default(),
+        }
+    }
+}
+
+impl Rollouts {
+    /// Asks for the engine's turn; how many of its class wait before it, if there is none for it.
+    pub fn ask(&self, uid: &str, class: &str, most: usize) -> Result<(), usize> {
+        let is_new = self.since.elapsed() < LOOK_AROUND;
+        self.with(uid, class, |class| {
+            class.ask(uid, if is_new { 0 } else { most })
+        })
+    }
+
+    /// How the engine stands after a look.
+    pub fn seen(&self, uid: &str, class: &str, standing: Standing) {
+        match standing {
+            Standing::ComingUp => self.with(uid, class, |class| class.comes_up(uid)),
+            Standing::InLine | Standing::Apart => self.forget(uid),
+            // It has a turn, or waits for one.
+            Standing::Behind => {}
+        }
+    }
+
+    /// The engine serves, or is none that counts.
+    pub fn forget(&self, uid: &str) {
+        let mut classes = self.classes.lock().unwrap_or_else(PoisonError::into_inner);
+        classes.retain(|_, class| !class.forget(uid));
+    }
+
+    /// Does it with the engine's class, and forgets the engine in every other one: classes are few.
+    fn with<T>(&self, uid: &str, name: &str, act: impl FnOnce(&mut Class) -> T) -> T {
+        let mut classes = self.classes.lock().unwrap_or_else(PoisonError::into_inner);
+        classes.retain(|other, class| other == name || !class.forget(uid));
+        act(classes.entry(name.to_owned()).or_default())
+    }
+}
+
+impl Class {
+    fn ask(&mut self, uid: &str, most: usize) -> Result<(), usize> {
+        if self.coming_up.contains(uid) || self.coming_up.len() < most {
+            self.comes_up(uid);
+            return Ok(());
+        }
+        let place = self.waiting.iter().position(|waiting| waiting == uid);
+        Err(place.unwrap_or_else(|| {
+            self.waiting.push_back(uid.to_owned());
+            self.waiting.len() - 1
+        }))
+    }
+
+    fn comes_up(&mut self, uid: &str) {
+        self.waiting.retain(|waiting| waiting != uid);
+        self.coming_up.insert(uid.to_owned());
+    }
+
+    /// True if nobody is left.
+    fn forget(&mut self, uid: &str) -> bool {
+        self.waiting.retain(|waiting| waiting != uid);
+        self.coming_up.remove(uid);
+        self.coming_up.is_empty() && self.waiting.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rollouts() -> Rollouts {
+        Rollouts {
+            since: Instant::now().checked_sub(LOOK_AROUND).unwrap(),
+            classes: Mutex::default(),
+        }
+    }
+
+    #[test]
+    fn so_many_of_a_class_have_their_turn_and_the_others_wait_in_line() {
+        let rollouts = rollouts();
+        let ask = |uid: &str| rollouts.ask(uid, "standard", 2);
+        assert_eq!(
+            ["a", "b", "c", "d", "c"].map(ask),
+            [Ok(()), Ok(()), Err(0), Err(1), Err(0)]
+        );
+        assert_eq!(ask("a"), Ok(()), "a turn is kept");
+        assert_eq!(
+            rollouts.ask("e", "large", 2),
+            Ok(()),
+            "each class has its own"
+        );
+        rollouts.seen("a", "standard", Standing::Behind);
+        assert_eq!(ask("c"), Err(0), "it is not restarted yet");
+        rollouts.seen("a", "standard", Standing::ComingUp);
+        assert_eq!(ask("c"), Err(0), "it does not serve yet");
+        rollouts.seen("a", "standard", Standing::InLine);
+        assert_eq!(["c", "d"].map(ask), [Ok(()), Err(0)]);
+    }
+
+    #[test]
+    fn one_that_does_not_come_up_holds_the_others_until_it_is_gone() {
+        let rollouts = rollouts();
+        rollouts.seen("broken", "standard", Standing::ComingUp);
+        assert_eq!(rollouts.ask("a", "standard", 1), Err(0));
+        rollouts.forget("broken");
+        assert_eq!(rollouts.ask("a", "standard", 1), Ok(()));
+    }
+
+    #[test]
+    fn one_that_goes_or_follows_another_class_leaves_its_place() {
+        let rollouts = rollouts();
+        rollouts.seen("busy", "standard", Standing::ComingUp);
+        assert_eq!(rollouts.ask("a", "standard", 1), Err(0));
+        assert_eq!(rollouts.ask("b", "standard", 1), Err(1));
+        assert_eq!(rollouts.ask("a", "large", 1), Ok(()));
+        assert_eq!(rollouts.ask("b", "standard", 1), Err(0));
+        rollouts.seen("busy", "standard", Standing::Apart);
+        assert_eq!(rollouts.ask("b", "standard", 1), Ok(()));
+    }
+
+    #[test]
+    fn a_new_operator_looks_around_first() {
+        assert_eq!(Rollouts::default().ask("a", "standard", 5), Err(0));
+    }
+}
