@@ -3,12 +3,12 @@
 #
 #   tests/faults.sh [CAMPAIGN...]     without a campaign: all. --list names them; --share N makes a Nth of the runs
 #
-# Writes docs/faults.md; `rotation` writes its own tables into docs/rotation.md, with another seed each time unless
-# ROTATION_SEED is set. A run that fails keeps its output; the script goes on, says where it is, and fails at the end.
+# Writes docs/faults.md; `rotation` writes its own tables into docs/rotation.md and `operator` and `churn` theirs into docs/reliability.md,
+# with another seed each time unless ROTATION_SEED, OPERATOR_FAULTS_SEED or OPERATOR_CHURN_SEED is set. A run that fails keeps its output; the script goes on, says where it is, and fails at the end.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# name | tests of the engine's test binary, of the brain's, or a script that is given the number of the run | runs | what one run does
+# name | tests of the engine's test binary, of the brain's, of the cluster's, or a script that is given the number of the run | runs | what one run does
 campaigns='
 kills | lifecycle::random_kills:: | 200 | 5 × SIGKILL at a random moment under calls and refreshes, real servers; every connection works or is known to be expired
 steps | connections::killed:: | 20 | SIGKILL at each of the 15 named steps of connect, callback, refresh, disconnect and revocation
@@ -21,6 +21,9 @@ breaker | calls::breaking:: | 50 | a breaker opens, probes once and closes; one 
 crowds | calls::crowds:: | 20 | limits of calls at once; servers that hang beside servers that answer
 children | mcp::child:: | 20 | children that end, hang, flood or ignore every signal
 rotation | brain campaign:: | 1 | 10,000 faults while a key is changed: SIGKILL at named steps, rows, system calls and random moments, writes and syncs and removals that fail (EIO, ENOSPC), up to three before the run that finishes; every value opens to what it was (docs/rotation.md)
+operator | cluster alone_survives_a_bad_api_server:: | 1 | an operator that is killed after each of its writes in turn, and one behind an API server with 12 kinds of faults, in a whole life of an engine, under each deletion policy: everything is as without (docs/reliability.md)
+churn | cluster alone_survives_churn:: | 1 | 6 engines are changed, deleted and made again all the time while two operators get 200 SIGKILLs and API server and etcd die 8 times: everything is as without, no credential is lost (docs/reliability.md)
+specs | cluster refuses_generated_objects:: | 1 | every wrong value that the schemas of both definitions suggest for every place of the largest valid objects, and pairs of them: refused, or a condition says why; no engine gets stuck, the one beside them is not touched
 requests | tests/schemathesis.sh 300 | 20 | 300 requests to each operation, made from its description: allowed and forbidden ones, with another seed each time
 '
 trim() { sed 's/^ *//; s/ *$//'; }
@@ -45,7 +48,7 @@ built() { # name of the test binary, and what cargo test is told
   [ -x "$found" ] || { echo "the tests do not build: cargo test $* --test $name --no-run" >&2; return 1; }
   echo "$found"
 }
-if [ "${names[*]}" != rotation ]; then
+if [ -n "$(for name in "${names[@]}"; do case $name in rotation | operator | churn | specs) ;; *) echo "$name" ;; esac; done)" ]; then
   tests/peers.sh servers python
   step "building the tests (about 8 minutes the first time on 2 cores)"
   binary=$(built main -p userengine-engine)
@@ -62,10 +65,17 @@ rotation() { # tests
   export ROTATION_FAULTS=$((10000 / share)) ROTATION_SEED=${ROTATION_SEED:-$SRANDOM} ROTATION_TABLE=$kept/rotation.md
   cd brain && "$of_brain" "$1" --nocapture
 }
+on_cluster() { # tests
+  # Shares of the runs of each fault, and all crashes: there is one for each write.
+  export OPERATOR_FAULTS=all OPERATOR_FAULTS_RUNS=$(((5 + share - 1) / share)) OPERATOR_FAULTS_SEED=${OPERATOR_FAULTS_SEED:-$SRANDOM}
+  export OPERATOR_CHURN=all OPERATOR_CHURN_SEED=${OPERATOR_CHURN_SEED:-$SRANDOM} OPERATOR_CHURN_TABLE=$kept/churn.md
+  INVALID_SPECS=all OPERATOR_FAULTS_TABLE=$kept/operator.md tests/e2e.sh --nocapture "$1"
+}
 run_once() { # tests run
   case $1 in
     tests/*) $1 "$2" ;;
     brain\ *) rotation "${1#brain }" ;;
+    cluster\ *) on_cluster "${1#cluster }" ;;
     *) cd engine && DRAIN_ROUNDS=10 DRAIN_SEED=$2 "$binary" "$1" ;;
   esac
 }
@@ -93,15 +103,19 @@ for name in "${names[@]}"; do
   rows+=("| \`$name\` | $(column "$name" 4) | $passed | $runs | $failed | $(((SECONDS - began + 59) / 60)) min |")
 done
 
-if [ -s "$kept/rotation.md" ] && [ "$share" = 1 ]; then
-  echo "$(date -u +%F), commit $commit, $(nproc) cores: $(cat "$kept/rotation.md")" >"$kept/table.md"
-  awk -v table="$kept/table.md" '
+publish() { # table document mark
+  [ -s "$1" ] && [ "$share" = 1 ] || return 0
+  echo "$(date -u +%F), commit $commit, $(nproc) cores: $(cat "$1")" >"$kept/table.md"
+  awk -v table="$kept/table.md" -v mark="<!-- $3 -->" '
     /^<!-- end -->$/ { inside = 0 }
     !inside { print }
-    /^<!-- faults -->$/ { inside = 1; while ((getline line < table) > 0) print line }' docs/rotation.md >"$kept/page.md"
-  cp "$kept/page.md" docs/rotation.md
-  step "written: docs/rotation.md"
-fi
+    $0 == mark { inside = 1; while ((getline line < table) > 0) print line }' "$2" >"$kept/page.md"
+  cp "$kept/page.md" "$2"
+  step "written: $2"
+}
+publish "$kept/rotation.md" docs/rotation.md faults
+publish "$kept/operator.md" docs/reliability.md operator
+publish "$kept/churn.md" docs/reliability.md churn
 {
   cat <<TEXT
 # Fault campaigns

@@ -11,6 +11,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 CLUSTER=${1:?usage: . tests/setup.sh CLUSTER}
 DIST=${USERENGINE_DIST:-${XDG_CACHE_HOME:-$HOME/.cache}/userengine/images}
 SYSTEM=userengine-system
+# Some tests run the operator's program beside the cluster.
+export USERENGINE_OPERATOR=${USERENGINE_OPERATOR:-$DIST/bin/operator}
 # Where the relay and the engines are published, as the tests and examples/class.yaml have it. Nobody resolves these names: the
 # tests and the demo play the ingress.
 RELAY=https://connect.engines.example.com

@@ -1,6 +1,6 @@
 //! Apply → Ready: one `UserEngine`, against the same pod applied by hand.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::bail;
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -10,39 +10,23 @@ use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::api::{ApiResource, DeleteParams, ListParams};
 use kube::{Api, ResourceExt};
 use serde_json::json;
+use userengine_api::UserEngine;
 use userengine_api::status::Phase;
-use userengine_api::{EngineClass, UserEngine};
-use userengine_e2e::{Namespace, class, eventually, is_ready};
+use userengine_e2e::{Namespace, eventually, is_ready};
 
 use crate::by_hand::{ByHand, TEMPLATE, api};
 use crate::machine::{milliseconds, wait_until_quiet};
+use crate::on_cluster::{CLASS, QUIET, in_namespace};
 use crate::report::{Against, Budget, Line, Measured};
 use crate::summary::number;
 use crate::watching::{DEADLINE, Events, seen, wait_for_phase, watch};
 
-/// Name of the class.
-pub const CLASS: &str = "bench";
-/// How long a round waits for a quiet machine.
-const QUIET: Duration = Duration::from_secs(5);
-
 /// Measures `rounds` of each, alternating which of them is first.
 pub fn measure(rounds: u32) -> anyhow::Result<Measured> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
-        let namespace = Namespace::create("bench", &[]).await?;
-        let measured = measure_in(&namespace, rounds).await;
-        namespace.delete().await?;
-        Api::<EngineClass>::all(namespace.client.clone())
-            .delete(CLASS, &DeleteParams::default())
-            .await?;
-        measured
-    })
+    in_namespace(async |namespace| measure_in(namespace, rounds).await)
 }
 
 async fn measure_in(namespace: &Namespace, rounds: u32) -> anyhow::Result<Measured> {
-    class(&namespace.client, CLASS, json!({})).await?;
     let bench = Bench::prepare(namespace).await?;
     eprintln!("    warm-up");
     bench.ours("ours-warm").await?;

@@ -4,26 +4,34 @@ mod apply;
 mod away;
 mod by_hand;
 mod connectors;
+mod fleet;
 mod idle;
 mod images;
 mod machine;
+mod on_cluster;
 mod report;
 mod rotation;
 mod server;
 mod start;
+mod stopped;
 mod summary;
 mod text;
 mod watching;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 
 use crate::connectors::Programs;
 use crate::report::{Measured, Part, PartName, Report};
 use crate::server::Servers;
+
+/// Engines of the part `fleet`.
+const FLEET: [usize; 2] = [1_000, 10_000];
+/// Engines of the part `stopped`.
+const STOPPED: [usize; 1] = [100_000];
 
 /// Measures the named parts and writes them, beside the parts measured before, as JSON and Markdown.
 #[derive(Parser)]
@@ -49,6 +57,12 @@ struct Arguments {
     /// Calls of the part `growth`.
     #[arg(long, default_value_t = 1_000_000)]
     calls: usize,
+    /// Engines of the parts `fleet` and `stopped`; more than one number is measured one after the other. Without it, each part's own.
+    #[arg(long, value_delimiter = ',')]
+    engines: Option<Vec<usize>>,
+    /// Seconds for which the parts `fleet` and `stopped` watch that nothing is written.
+    #[arg(long, default_value_t = 300)]
+    quiet: u64,
     /// Rows of a round of the part `rotation`; ten times as many for its memory.
     #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     rows: u32,
@@ -88,7 +102,13 @@ impl Arguments {
             PartName::Hangs => connectors::hangs(&programs, rounds),
             PartName::Rotation => rotation::measure(&self.rotation(), rounds, self.rows),
             PartName::Away => away::measure(rounds),
+            PartName::Fleet => fleet::measure(&self.fleet(), self.engines(&FLEET), rounds),
+            PartName::Stopped => stopped::measure(&self.fleet(), self.engines(&STOPPED), rounds),
         }
+    }
+
+    fn engines<'a>(&'a self, own: &'a [usize]) -> &'a [usize] {
+        self.engines.as_deref().unwrap_or(own)
     }
 
     fn engine(&self) -> PathBuf {
@@ -110,6 +130,15 @@ impl Arguments {
             rotate: self.examples.join("rotate"),
             python: self.python.clone(),
             scratch: self.scratch.clone(),
+        }
+    }
+
+    fn fleet(&self) -> fleet::Programs {
+        fleet::Programs {
+            operator: self.dist.join("bin/operator"),
+            plain: self.examples.join("plain"),
+            scratch: self.scratch.clone(),
+            quiet: Duration::from_secs(self.quiet),
         }
     }
 

@@ -42,6 +42,10 @@ pub enum PartName {
     Rotation,
     /// How long a change of the key keeps an engine away, on a cluster.
     Away,
+    /// What the operator needs for many engines.
+    Fleet,
+    /// What it needs for more than etcd holds.
+    Stopped,
 }
 
 impl PartName {
@@ -51,7 +55,13 @@ impl PartName {
             Self::Apply => 12,
             Self::Start => 20,
             Self::Images | Self::Growth => 1,
-            Self::Idle | Self::Calls | Self::Connected | Self::Hangs | Self::Rotation => 5,
+            Self::Idle
+            | Self::Calls
+            | Self::Connected
+            | Self::Hangs
+            | Self::Rotation
+            | Self::Fleet
+            | Self::Stopped => 5,
             Self::Away => 10,
             Self::Outages => 3,
         }
@@ -72,6 +82,8 @@ impl fmt::Display for PartName {
             Self::Hangs => "hangs",
             Self::Rotation => "rotation",
             Self::Away => "away",
+            Self::Fleet => "fleet",
+            Self::Stopped => "stopped",
         })
     }
 }

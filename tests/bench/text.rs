@@ -45,6 +45,8 @@ pub fn title(part: PartName) -> &'static str {
         PartName::Hangs => "Hanging servers",
         PartName::Rotation => "Change of the key",
         PartName::Away => "Away while the key is changed",
+        PartName::Fleet => "Many engines",
+        PartName::Stopped => "Many stopped engines",
     }
 }
 
@@ -62,8 +64,36 @@ pub fn method(part: PartName) -> String {
         PartName::Hangs => connectors::HANGS.to_owned(),
         PartName::Rotation => ROTATION.to_owned(),
         PartName::Away => away(),
+        PartName::Fleet => FLEET.to_owned(),
+        PartName::Stopped => STOPPED.to_owned(),
     }
 }
+
+const FLEET: &str = "\
+On a real API server with etcd and nothing else, a new one for each side and each number of engines. The benchmark plays the
+controllers and the kubelet: it binds claims, makes the pod of each StatefulSet and lets it come up by stages (scheduled,
+running, ready); nothing runs in them. Each operator is a process of the same machine. Engines are created 16 at a time, 100 to
+a namespace. After all are Ready and nothing has happened for 3 s, nothing is touched for 5 minutes. Then the operator is
+stopped and started anew, once a round: *until quiet* ends with the last thing that it did before 3 s of nothing.
+
+- **UserEngine**: the operator of the image. Writes do not count Events and its lease.
+- **Plain `Controller::new`**: the controller that the documentation of kube shows, which keeps what it watches in stores and
+  applies at each reconcile copies of the same children (`operator/examples/plain.rs`, built with the same flags). It makes no keys,
+  asks no engine anything, and writes a status of one field.
+";
+
+const STOPPED: &str = "\
+More engines than etcd holds with its default quota, on a simulated API server. It answers, over HTTP on the same machine, for copies
+of one engine and its children, 100 engines to a namespace. That one is made on a real API server (as in the part before, in a cluster of its own): our operator makes it,
+it runs, and is stopped (`spec.suspended`). The copies differ in name, namespace, user, uids and versions, and in what the operator
+derives from these. The simulated server has lists in pages, whole objects and metadata, and watches. It keeps the operator's
+Lease, and of an engine's status only the word that the engine is at rest; all else that is written it refuses, and counts.
+
+The operator of the image starts, looks at every engine, and comes to rest: *until quiet* ends with the last thing that it did
+before 3 s of nothing. Then nothing is touched for 5 minutes. Then the operator is stopped and started anew, once a round: engines that
+were at rest are known by their marks, and the first looks at them are spread over half an hour; these are the reads after a restart.
+*All are known* when its metrics count every engine; its memory is read 3 s later. Memory is RSS; at most: the kernel's own peak (`VmHWM`).
+";
 
 const APPLY: &str = "\
 On a cluster of one node with the operator installed. The clock starts before the first request and stops when a watch, open

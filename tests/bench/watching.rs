@@ -28,30 +28,38 @@ pub async fn wait_for_phase(origin: Instant, fraction: f64) {
 /// What happens to some objects.
 pub type Events<K> = BoxStream<'static, kube::Result<WatchEvent<K>>>;
 
-/// A watch on one object, open before anything is asked of the cluster.
-pub async fn watch<K>(namespace: &Namespace, name: &str) -> anyhow::Result<Events<K>>
-where
+/// Kinds that can be watched.
+pub trait Watched:
+    Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+    + Clone
+    + Debug
+    + DeserializeOwned
+    + Send
+    + 'static
+{
+}
+
+impl<K> Watched for K where
     K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
         + Clone
         + Debug
         + DeserializeOwned
         + Send
-        + 'static,
+        + 'static
 {
+}
+
+/// A watch on one object, open before anything is asked of the cluster.
+pub async fn watch<K: Watched>(namespace: &Namespace, name: &str) -> anyhow::Result<Events<K>> {
     let one = WatchParams::default().fields(&format!("metadata.name={name}"));
     watch_those(namespace, one).await
 }
 
 /// The same on the objects that these parameters choose.
-pub async fn watch_those<K>(namespace: &Namespace, chosen: WatchParams) -> anyhow::Result<Events<K>>
-where
-    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
-        + Clone
-        + Debug
-        + DeserializeOwned
-        + Send
-        + 'static,
-{
+pub async fn watch_those<K: Watched>(
+    namespace: &Namespace,
+    chosen: WatchParams,
+) -> anyhow::Result<Events<K>> {
     let parameters = chosen.timeout(2 * DEADLINE);
     let events = namespace.api::<K>().watch(&parameters, "0").await?;
     Ok(events.boxed())

@@ -1,7 +1,5 @@
 //! The chart goes, and what it was for stays.
 
-use std::process::Stdio;
-
 use anyhow::{Context as _, ensure};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::batch::v1::Job;
@@ -11,10 +9,10 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::{Api, Client, ResourceExt};
 use rustix::process::Signal;
 use serde_json::json;
-use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 use userengine_api::status::Phase;
 use userengine_api::{UserEngine, labels};
+use userengine_e2e::chart::{install, uninstall, values};
 use userengine_e2e::machine::signal;
 use userengine_e2e::{Engine, SYSTEM, eventually, in_namespace, is_ready};
 
@@ -121,51 +119,4 @@ async fn is_gone(client: &Client) -> anyhow::Result<()> {
         Ok((job.is_none() && role.is_none()).then_some(()))
     })
     .await
-}
-
-/// As it was installed, so that it can be the same again.
-async fn values() -> anyhow::Result<String> {
-    helm(&["get", "values", "userengine", "--output", "json"], "").await
-}
-
-async fn uninstall() -> anyhow::Result<()> {
-    helm(&["uninstall", "userengine", "--wait"], "").await?;
-    Ok(())
-}
-
-async fn install(values: &str) -> anyhow::Result<()> {
-    let chart = concat!(env!("CARGO_MANIFEST_DIR"), "/../charts/userengine");
-    let install = [
-        "install",
-        "userengine",
-        chart,
-        "--wait",
-        "--timeout",
-        "120s",
-    ];
-    let as_before = ["--take-ownership", "--values", "-"];
-    helm(&[install.as_slice(), &as_before].concat(), values).await?;
-    Ok(())
-}
-
-/// Runs helm with this input and gives what it prints.
-async fn helm(arguments: &[&str], input: &str) -> anyhow::Result<String> {
-    let mut process = Command::new("helm")
-        .args(arguments)
-        .args(["--namespace", SYSTEM])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .context("failed to run helm")?;
-    let mut stdin = process.stdin.take().context("no input")?;
-    stdin.write_all(input.as_bytes()).await?;
-    drop(stdin);
-    let output = process.wait_with_output().await?;
-    ensure!(
-        output.status.success(),
-        "helm {arguments:?}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Ok(String::from_utf8(output.stdout)?)
 }

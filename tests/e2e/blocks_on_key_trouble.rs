@@ -11,7 +11,7 @@ use userengine_api::status::Phase;
 use userengine_e2e::{Brain, Engine, Namespace, eventually, in_namespace, inside};
 
 /// The key Secret of `alice`.
-async fn key_secret(namespace: &Namespace) -> anyhow::Result<Secret> {
+pub async fn key_secret(namespace: &Namespace) -> anyhow::Result<Secret> {
     let all = namespace
         .api::<Secret>()
         .list(&ListParams::default())
@@ -22,7 +22,7 @@ async fn key_secret(namespace: &Namespace) -> anyhow::Result<Secret> {
 }
 
 /// Deletes the Secret for good, finalizer and all.
-async fn destroy(namespace: &Namespace, name: &str) -> anyhow::Result<()> {
+pub async fn destroy(namespace: &Namespace, name: &str) -> anyhow::Result<()> {
     let api = namespace.api::<Secret>();
     api.delete(name, &DeleteParams::default()).await?;
     eventually("the Secret to be gone", 20, || async {
@@ -37,7 +37,7 @@ async fn destroy(namespace: &Namespace, name: &str) -> anyhow::Result<()> {
 }
 
 /// The same Secret with other content; `None`: exactly as it was.
-fn with_content(secret: &Secret, text: Option<&[u8]>) -> Secret {
+pub fn with_content(secret: &Secret, text: Option<&[u8]>) -> Secret {
     let mut copy = secret.clone();
     copy.metadata = kube::core::ObjectMeta {
         name: secret.metadata.name.clone(),

@@ -2,12 +2,13 @@ use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{
     Namespace as CoreNamespace, PersistentVolumeClaim, Pod, ResourceQuota, Secret, Service,
 };
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::api::{DeleteParams, ListParams};
 use kube::{Api, ResourceExt};
 use serde_json::json;
 use userengine_api::labels;
 use userengine_api::status::Phase;
-use userengine_e2e::{Engine, Namespace, eventually, in_namespace, inside};
+use userengine_e2e::{Engine, Namespace, eventually, holds, in_namespace, inside};
 
 /// Names of the encryption-key Secrets.
 async fn keys(namespace: &Namespace) -> anyhow::Result<Vec<String>> {
@@ -207,6 +208,37 @@ async fn a_namespace_with_engines_and_retained_brains_ends() -> anyhow::Result<(
                 .filter_map(|c| c.message)
                 .collect::<Vec<_>>()
         )
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_walls_around_an_engine_stand_until_its_pod_is_gone() -> anyhow::Result<()> {
+    in_namespace("walls", |namespace| async move {
+        let engine = Engine::ready(&namespace, "alice", "alice").await?;
+        let held = json!({ "metadata": { "finalizers": ["example.com/slow"] } });
+        namespace.merge::<Pod>("alice-0", held).await?;
+        engine.delete().await?;
+        let services = namespace.api::<Service>();
+        eventually("the garbage collector to have been here", 60, || async {
+            let is_collected = services.get_opt("alice").await?.is_none();
+            let pod = namespace.api::<Pod>().get("alice-0").await?;
+            let is_going = pod.metadata.deletion_timestamp.is_some();
+            Ok((is_collected && is_going).then_some(()))
+        })
+        .await?;
+        let walls = namespace.api::<NetworkPolicy>();
+        holds("the walls stand", 5, || async {
+            Ok(walls.get_opt("alice").await?.is_some())
+        })
+        .await?;
+        // A new engine of the name waits for them, and does not take them for somebody else's.
+        let next = Engine::create(&namespace, userengine_e2e::engine("alice", "alice")).await?;
+        next.wait_reason("Ready", "Waiting").await?;
+        let let_go = json!({ "metadata": { "finalizers": null } });
+        namespace.merge::<Pod>("alice-0", let_go).await?;
+        next.wait_phase(Phase::Ready).await?;
+        Ok(())
     })
     .await
 }

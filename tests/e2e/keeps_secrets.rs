@@ -7,7 +7,7 @@ use kube::{Api, ResourceExt};
 use serde_json::json;
 use userengine_api::UserEngine;
 use userengine_api::status::Phase;
-use userengine_e2e::{Engine, Namespace, SYSTEM, in_namespace};
+use userengine_e2e::{Engine, Namespace, SYSTEM, eventually, in_namespace};
 
 #[tokio::test]
 async fn no_key_is_seen_outside_its_secret() -> anyhow::Result<()> {
@@ -23,8 +23,10 @@ async fn no_key_is_seen_outside_its_secret() -> anyhow::Result<()> {
         let engine = Engine::create(&namespace, object).await?;
         engine.wait_phase(Phase::Ready).await?;
         engine.replace_pod().await?;
-        let canaries = canaries(&namespace).await?;
-        assert!(canaries.len() >= 3, "no keys to look for");
+        let mut canaries = canaries(&namespace).await?;
+        rotate_api_key(&engine).await?;
+        canaries.extend(self::canaries(&namespace).await?);
+        assert!(canaries.len() >= 8, "no keys to look for");
         for (place, text) in visible(&namespace).await? {
             assert!(!text.is_empty(), "nothing to look at in {place}");
             for canary in &canaries {
@@ -36,6 +38,19 @@ async fn no_key_is_seen_outside_its_secret() -> anyhow::Result<()> {
         Ok(())
     })
     .await
+}
+
+/// There is another API key, and the former one is still accepted.
+async fn rotate_api_key(engine: &Engine) -> anyhow::Result<()> {
+    let before = engine.api_key().await?;
+    let asked = json!({ "apiKey": { "rotationId": "r-1", "overlap": "168h" } });
+    engine.change(asked).await?;
+    eventually("another API key", 60, || async {
+        Ok((engine.api_key().await? != before).then_some(()))
+    })
+    .await?;
+    engine.wait_phase(Phase::Ready).await?;
+    Ok(())
 }
 
 /// Every value of every Secret of the namespace but the hashes, which are no secret.

@@ -59,7 +59,9 @@ async fn check(namespace: &Namespace, classes: &Door) -> anyhow::Result<()> {
         .into_iter()
         .chain(names())
         .chain(engine_fields())
+        .chain(overrides())
         .chain(rotations())
+        .chain(api_keys())
     {
         rows += 1;
         wrong.extend(engines.create(row).await);
@@ -73,6 +75,8 @@ async fn check(namespace: &Namespace, classes: &Door) -> anyhow::Result<()> {
         .chain(egress())
         .chain(connectors())
         .chain(keys())
+        .chain(bounds())
+        .chain(scheduling())
         .chain(rest())
     {
         rows += 1;
@@ -153,7 +157,7 @@ fn judge(row: &Row, answer: kube::Result<DynamicObject>) -> Option<String> {
 }
 
 /// Every field, at its bound where it has one.
-fn largest_engine() -> Value {
+pub(super) fn largest_engine() -> Value {
     json!({
         "apiVersion": "userengine.dev/v1alpha1",
         "kind": "UserEngine",
@@ -162,6 +166,12 @@ fn largest_engine() -> Value {
             "user": format!("auth0|{}", "ü".repeat(247)),
             "className": "c".repeat(63),
             "suspended": true,
+            "image": format!("registry.example.com:5000/{}@sha256:{}", "i".repeat(414), "0".repeat(64)),
+            "resources": { "requests": { "cpu": "999999m", "memory": "64Mi" }, "limits": { "cpu": "1000", "memory": "999999999Mi" } },
+            "env": (0..32)
+                .map(|n| json!({ "name": format!("{}{n:02}", "V".repeat(126)), "value": "v".repeat(1024) }))
+                .collect::<Vec<_>>(),
+            "envFrom": vec![json!({ "prefix": "P".repeat(64), "secretRef": { "name": "s".repeat(253), "optional": true } }); 8],
             "storage": { "size": "2Gi" },
             "encryption": {
                 "rotation": {
@@ -172,13 +182,14 @@ fn largest_engine() -> Value {
                 },
                 "maxAge": "999999h",
             },
+            "apiKey": { "rotationId": "r".repeat(63), "overlap": "168h" },
             "deletionPolicy": "Retain",
         },
     })
 }
 
 /// Every field, at its bound where it has one.
-fn largest_class() -> Value {
+pub(super) fn largest_class() -> Value {
     let labels: serde_json::Map<_, _> = (0..16)
         .map(|n| (format!("example.com/label-{n}"), json!("v".repeat(63))))
         .collect();
@@ -197,6 +208,28 @@ fn largest_class() -> Value {
                 "requests": { "cpu": "999999m", "memory": "64Mi" },
                 "limits": { "cpu": "1000", "memory": "999999999Mi" },
             },
+            "maxResources": { "cpu": "999999", "memory": "999999999Gi" },
+            "allowedImages": (0..32).map(|n| format!("{}{n:02}@", "i".repeat(509))).collect::<Vec<_>>(),
+            "allowedEnv": (0..64).map(|n| format!("{}{n:02}", "V".repeat(126))).collect::<Vec<_>>(),
+            "allowedEnvFrom": {
+                "secretNames": (0..32).map(|n| format!("{}{n:02}", "s".repeat(251))).collect::<Vec<_>>(),
+                "configMapNames": (0..32).map(|n| format!("{}{n:02}", "c".repeat(251))).collect::<Vec<_>>(),
+            },
+            "runtimeClassName": "r".repeat(253),
+            "priorityClassName": "p".repeat(253),
+            "nodeSelector": labels,
+            "tolerations": vec![
+                json!({
+                    "key": format!("{}/{}", "k".repeat(253), "k".repeat(63)), "operator": "Equal", "value": "v".repeat(63),
+                    "effect": "NoExecute", "tolerationSeconds": 86400,
+                });
+                16
+            ],
+            "topologySpreadConstraints": (0..8)
+                .map(|n| json!({
+                    "maxSkew": 1000, "topologyKey": format!("{}/{}{n}", "k".repeat(253), "k".repeat(62)), "whenUnsatisfiable": "ScheduleAnyway",
+                }))
+                .collect::<Vec<_>>(),
             "storage": {
                 "size": "999999999M",
                 "maxSize": "999999999Ti",
@@ -222,6 +255,7 @@ fn largest_class() -> Value {
                 "dnsPeers": vec![range; 8],
             },
             "keys": { "maxAge": "999999h", "retainRetired": "999999h" },
+            "rollout": { "maxConcurrent": 10000 },
             "terminationGracePeriodSeconds": 600,
             "logLevel": "debug",
         },
@@ -359,6 +393,64 @@ fn engine_fields() -> Vec<Row> {
 }
 
 #[rustfmt::skip] // a table: one row a line
+fn overrides() -> Vec<Row> {
+    let image = |image: Value| engine("/spec/image", image);
+    let limits = |limits: Value| engine("/spec/resources", json!({ "limits": limits }));
+    let above = engine("/spec/resources", json!({ "requests": { "memory": "65Mi" }, "limits": { "memory": "64Mi" } }));
+    let env = |name: Value| engine("/spec/env", json!([{ "name": name, "value": "v" }]));
+    let many: Vec<_> = (0..33).map(|n| json!({ "name": format!("V{n}") })).collect();
+    let from = |source: Value| engine("/spec/envFrom", json!([source]));
+    let prefix = |prefix: Value| from(json!({ "prefix": prefix, "secretRef": { "name": "extra" } }));
+    let secret = json!({ "name": "extra" });
+    let both = from(json!({ "prefix": "P_", "secretRef": secret, "configMapRef": secret }));
+    let image_form = &["spec.image", "the reference of an image", "such as registry.example.com/engine:1.2.3"];
+    let own = &["env: no variable", "the engine itself reads it", "leave it out"];
+    let leads = &["envFrom: no prefix", "the engine itself reads", "choose another one"];
+    [
+        row("an image of 513 characters", image(json!("i".repeat(513))), &["spec.image", "512"]),
+        row("more memory set aside than it may use", above, &["spec.resources", "requests.memory must not be above limits.memory"]),
+        row("no CPU at all", limits(json!({ "cpu": "0" })), &["spec.resources.limits.cpu", "such as 1 or 250m"]),
+        row("memory without a unit", limits(json!({ "memory": "64" })), &["spec.resources.limits.memory", "such as 64Mi"]),
+        row("a variable twice", engine("/spec/env", json!([{ "name": "A" }, { "name": "A" }])), &["spec.env[1]", "Duplicate"]),
+        row("a variable without a name", engine("/spec/env", json!([{ "value": "v" }])), &["spec.env[0].name", "Required"]),
+        row("33 variables", engine("/spec/env", json!(many)), &["spec.env", "32"]),
+        row("a value of 1025 characters", engine("/spec/env", json!([{ "name": "A", "value": "v".repeat(1025) }])), &["spec.env[0].value", "1024"]),
+        row("nine sources", engine("/spec/envFrom", json!(vec![json!({ "prefix": "P_", "secretRef": secret }); 9])), &["spec.envFrom", "8"]),
+        row("a source without a prefix", from(json!({ "secretRef": secret })), &["spec.envFrom[0].prefix", "Required"]),
+        row("a source that is nothing", from(json!({ "prefix": "P_" })), &["envFrom: give either secretRef or configMapRef"]),
+        row("a source that is two things", both, &["envFrom: give either secretRef or configMapRef"]),
+        rows(
+            image_form,
+            image,
+            [
+                ("an empty image", json!("")),
+                ("an image with a space", json!("engine :1")),
+                ("an image on the way up", json!("registry.example.com/engines/../mallory:1")),
+                ("an image with two tags", json!("registry.example.com/engine:1:2")),
+                ("a digest that is too short", json!("engine@sha256:0123")),
+            ],
+        ),
+        rows(&["env: the name of a variable has letters, digits and '_'"], env, [("a variable with a hyphen", json!("A-B")), ("a variable that starts with a digit", json!("1A"))]),
+        rows(
+            own,
+            env,
+            [
+                ("the engine's address", json!("PUBLIC_URL")),
+                ("the engine's brain", json!("DATABASE_ID")),
+                ("a key in plain text", json!("AD_ENCRYPTION_KEY")),
+                ("a limit of the engine", json!("CALLS_PER_ENGINE")),
+            ],
+        ),
+        rows(
+            leads,
+            prefix,
+            [("a prefix of the engine's own", json!("ENGINE_")), ("a prefix of one letter", json!("P")), ("a prefix that is a variable", json!("PUBLIC_URL"))],
+        ),
+    ]
+    .concat()
+}
+
+#[rustfmt::skip] // a table: one row a line
 fn rotations() -> Vec<Row> {
     let of = |rotation: Value| engine("/spec/encryption", json!({ "rotation": rotation }));
     let id = |id: Value| of(json!({ "id": id }));
@@ -379,6 +471,19 @@ fn rotations() -> Vec<Row> {
         rows(&["rollbackTo", "16 digits"], back, [("a key id in upper case", json!("0123456789ABCDEF")), ("a key id that is too short", json!("0123"))]),
         rows(row_form, aside, [("a row without a table", json!(["1"])), ("a row with a comma", json!(["connections/1,2"])), ("a row with a space", json!(["connections/1 2"]))]),
         rows(&["spec.encryption.maxAge", "such as 168h"], age, [("an age in days", json!("90d")), ("an age in two units", json!("1h30m")), ("an age without a unit", json!("3600"))]),
+    ]
+    .concat()
+}
+
+#[rustfmt::skip] // a table: one row a line
+fn api_keys() -> Vec<Row> {
+    let id = |id: Value| engine("/spec/apiKey", json!({ "rotationId": id }));
+    let overlap = |time: Value| engine("/spec/apiKey", json!({ "overlap": time }));
+    [
+        row("an API key's id of 64 characters", id(json!("r".repeat(64))), &["spec.apiKey.rotationId", "63"]),
+        rows(&["spec.apiKey.rotationId", "letters, digits"], id, [("an empty id of an API key", json!("")), ("an id of an API key with a space", json!("r 1"))]),
+        rows(&["spec.apiKey.overlap", "at most 168h"], overlap, [("an overlap of more than a week", json!("169h")), ("the same in seconds", json!("604801s"))]),
+        rows(&["spec.apiKey.overlap", "such as 168h"], overlap, [("an overlap without a unit", json!("300")), ("a negative overlap", json!("-1s"))]),
     ]
     .concat()
 }
@@ -576,10 +681,58 @@ fn connectors() -> Vec<Row> {
 }
 
 #[rustfmt::skip] // a table: one row a line
+fn bounds() -> Vec<Row> {
+    let images = |images: Value| class("/spec/allowedImages", images);
+    let env = |names: Value| class("/spec/allowedEnv", names);
+    let from = |field: &str, name: &str| class("/spec/allowedEnvFrom", json!({ field: [name] }));
+    let most = |most: Value| class("/spec/maxResources", most);
+    [
+        row("33 images", images(json!((0..33).map(|n| format!("i{n}/")).collect::<Vec<_>>())), &["spec.allowedImages", "32"]),
+        row("65 variables", env(json!((0..65).map(|n| format!("V{n}")).collect::<Vec<_>>())), &["spec.allowedEnv", "64"]),
+        row("a variable twice", env(json!(["A", "A"])), &["spec.allowedEnv[1]", "Duplicate"]),
+        row("a variable with a hyphen", env(json!(["A-B"])), &["allowedEnv: the name of a variable"]),
+        row("a variable that the operator sets", env(json!(["A", "PUBLIC_URL"])), &["allowedEnv: no variable that the engine itself reads"]),
+        row("a Secret in upper case", from("secretNames", "Extra"), &["secretNames: the name of a Secret"]),
+        row("a ConfigMap in upper case", from("configMapNames", "More"), &["configMapNames: the name of a ConfigMap"]),
+        row("a maximum of memory alone", most(json!({ "memory": "1Gi" })), &["spec.maxResources.cpu", "Required"]),
+        row("less CPU than the class gives", most(json!({ "cpu": "999m", "memory": "1Gi" })), &["maxResources.cpu must not be below resources.limits.cpu"]),
+        row("less memory than the class gives", most(json!({ "cpu": "1", "memory": "255Mi" })), &["maxResources.memory must not be below resources.limits.memory"]),
+        rows(&["allowedImages: each entry is an image, or a prefix"], images, [("every image", json!([""])), ("any image below nothing", json!(["/"])), ("an image with a space", json!(["a b/"]))]),
+    ]
+    .concat()
+}
+
+#[rustfmt::skip] // a table: one row a line
+fn scheduling() -> Vec<Row> {
+    let of = |toleration: Value| class("/spec/tolerations", json!([toleration]));
+    let spread = |spread: Value| class("/spec/topologySpreadConstraints", json!([spread]));
+    let zone = |skew: i32| json!({ "maxSkew": skew, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule" });
+    let many: serde_json::Map<_, _> = (0..17).map(|n| (format!("l{n}"), json!("v"))).collect();
+    [
+        row("a RuntimeClass in upper case", class("/spec/runtimeClassName", json!("Gvisor")), &["runtimeClassName: the name of a RuntimeClass"]),
+        row("a PriorityClass in upper case", class("/spec/priorityClassName", json!("High")), &["priorityClassName: the name of a PriorityClass"]),
+        row("17 labels of nodes", class("/spec/nodeSelector", json!(many)), &["spec.nodeSelector", "16"]),
+        row("a label's value with a space", class("/spec/nodeSelector", json!({ "pool": "a b" })), &["spec.nodeSelector.pool"]),
+        row("17 tolerations", class("/spec/tolerations", json!(vec![json!({ "operator": "Exists" }); 17])), &["spec.tolerations", "16"]),
+        row("a toleration of every key with one value", of(json!({ "value": "v" })), &["without a key, operator is Exists"]),
+        row("a toleration of any value with a value", of(json!({ "key": "k", "operator": "Exists", "value": "v" })), &["with operator Exists there is no value"]),
+        row("a toleration for a while of what never drives away", of(json!({ "key": "k", "effect": "NoSchedule", "tolerationSeconds": 1 })), &["tolerationSeconds goes with effect NoExecute only"]),
+        row("a toleration of an unknown effect", of(json!({ "key": "k", "effect": "Never" })), &["spec.tolerations[0].effect", "\"NoSchedule\""]),
+        row("a taint's key with a space", of(json!({ "key": "a b" })), &["tolerations: a key is a name"]),
+        row("no skew at all", spread(zone(0)), &["spec.topologySpreadConstraints[0].maxSkew", "greater than or equal to 1"]),
+        row("a spread over nothing", spread(json!({ "maxSkew": 1, "whenUnsatisfiable": "DoNotSchedule" })), &["spec.topologySpreadConstraints[0].topologyKey", "Required"]),
+        row("a spread twice", class("/spec/topologySpreadConstraints", json!([zone(1), zone(2)])), &["spec.topologySpreadConstraints[1]", "Duplicate"]),
+    ]
+    .concat()
+}
+
+#[rustfmt::skip] // a table: one row a line
 fn rest() -> Vec<Row> {
     let grace = |seconds: Value| class("/spec/terminationGracePeriodSeconds", seconds);
     let name = |name: Value| class("/metadata/name", name);
     [
+        row("a rollout that never begins", class("/spec/rollout", json!({ "maxConcurrent": 0 })), &["spec.rollout.maxConcurrent", "greater than or equal to 1"]),
+        row("a rollout of too many", class("/spec/rollout", json!({ "maxConcurrent": 10001 })), &["spec.rollout.maxConcurrent", "less than or equal to 10000"]),
         row("too little time to stop", grace(json!(4)), &["spec.terminationGracePeriodSeconds", "greater than or equal to 5"]),
         row("too much time to stop", grace(json!(601)), &["spec.terminationGracePeriodSeconds", "less than or equal to 600"]),
         row("an unknown log level", class("/spec/logLevel", json!("verbose")), &["spec.logLevel", "\"info\""]),

@@ -40,6 +40,8 @@ async fn outlives(connected: &Connected) -> anyhow::Result<()> {
         new != old && engine.key_in("withheld").await? == old,
         "{done:?}"
     );
+    let image = done.image_id.as_deref().unwrap_or_default();
+    ensure!(image.contains("sha256:"), "{image:?}");
     let certificate = done.certificate.context("no certificate")?;
     assert_eq!(at(&certificate, "/from"), old.as_str());
     assert_eq!(at(&certificate, "/to"), new.as_str());

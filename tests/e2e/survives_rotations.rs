@@ -97,6 +97,9 @@ async fn a_key_that_is_being_deleted_is_rotated_away_from_and_then_goes() -> any
         secrets
             .delete(&secret.name_any(), &DeleteParams::default())
             .await?;
+        // Nobody watches Secrets: the next look finds it, and any change of the engine leads to one.
+        let touch = json!({ "metadata": { "annotations": { "example.com/looked-at": "now" } } });
+        namespace.merge::<UserEngine>(&engine.name, touch).await?;
         engine
             .wait_reason("KeyAvailable", "KeyDeletionPending")
             .await?;

@@ -21,21 +21,29 @@ fn manifest(encryption: &Value) -> Value {
     })
 }
 
+/// `kubectl replace` reads what is there before it writes, and the operator may write in between: then it is to be said again.
+const SAY_AGAIN: &str = "the object has been modified";
+
 async fn kubectl(namespace: &Namespace, verb: &str, manifest: &Value) -> anyhow::Result<()> {
-    let mut process = Command::new("kubectl")
-        .args(["-n", &namespace.name, verb, "-f", "-"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .context("failed to run kubectl")?;
-    let mut stdin = process.stdin.take().context("no input")?;
-    stdin.write_all(manifest.to_string().as_bytes()).await?;
-    drop(stdin);
-    let output = process.wait_with_output().await?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "kubectl {verb} {manifest}: {said}");
-    Ok(())
+    loop {
+        let mut process = Command::new("kubectl")
+            .args(["-n", &namespace.name, verb, "-f", "-"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .context("failed to run kubectl")?;
+        let mut stdin = process.stdin.take().context("no input")?;
+        stdin.write_all(manifest.to_string().as_bytes()).await?;
+        drop(stdin);
+        let output = process.wait_with_output().await?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        if said.contains(SAY_AGAIN) {
+            continue;
+        }
+        ensure!(output.status.success(), "kubectl {verb} {manifest}: {said}");
+        return Ok(());
+    }
 }
 
 /// The spec as the API server keeps it.

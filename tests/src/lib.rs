@@ -1,11 +1,17 @@
 //! What the tests on a real cluster share: namespaces that come and go, engines, probes, and waiting.
 
 mod api;
+pub mod attempts;
+pub mod between;
 mod brain;
 mod browser;
+pub mod chart;
 mod connected;
 pub mod credentials;
+pub mod desk;
 mod engine;
+pub mod life;
+pub mod local_operator;
 pub mod machine;
 mod namespace;
 mod oauth_server;
@@ -13,7 +19,10 @@ mod operator;
 mod probe;
 mod rotation;
 mod served;
+pub mod state;
+pub mod trouble;
 mod wait;
+pub mod wrong;
 
 pub use api::{Api, Backend, Reply, at};
 pub use brain::Brain;
@@ -23,8 +32,11 @@ pub(crate) use engine::merge;
 pub use engine::{Engine, class, condition, engine, inside, is_ready};
 pub use namespace::{Namespace, in_namespace};
 pub use oauth_server::OauthServer;
-pub use operator::{OPERATORS, operators, scale_operators, wait_for_operators};
-pub use probe::{Answer, Probe};
+pub use operator::{
+    OPERATORS, leader, may, operators, scale_operators, wait_for_next_leader, wait_for_operators,
+    without_operators,
+};
+pub use probe::{Answer, Probe, security};
 pub use rotation::{Ended, rotation};
 pub use served::Served;
 pub use wait::{eventually, holds};
@@ -37,6 +49,8 @@ pub const PLATFORM: &str = "userengine.dev/platform";
 pub const CLASS: &str = "e2e";
 /// The engine's image.
 pub const ENGINE_IMAGE: &str = "localhost/userengine-engine:0.1.0";
+/// The operator's image: to an engine's class, a program that cannot serve.
+pub const OPERATOR_IMAGE: &str = "localhost/userengine-operator:0.1.0";
 /// The image of the probes.
 pub const PROBE_IMAGE: &str = "localhost/userengine-probe:1";
 /// The image of a real MCP server behind OAuth.

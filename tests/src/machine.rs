@@ -48,31 +48,38 @@ fn processes_of(pod: &str, program: &str) -> anyhow::Result<Vec<Pid>> {
 
 /// Kills a component of the cluster with SIGKILL and starts it again, as its supervisor would.
 pub async fn restart_component(component: &str) -> anyhow::Result<()> {
-    testcluster("kill-component", component).await?;
+    testcluster(&["kill-component", component]).await?;
     start_component(component).await
 }
 
 /// Stops a component of the cluster.
 pub async fn stop_component(component: &str) -> anyhow::Result<()> {
-    testcluster("stop-component", component).await
+    testcluster(&["stop-component", component]).await.map(drop)
 }
 
 /// Starts a component that was stopped.
 pub async fn start_component(component: &str) -> anyhow::Result<()> {
-    testcluster("start-component", component).await
+    testcluster(&["start-component", component]).await.map(drop)
 }
 
-async fn testcluster(verb: &str, component: &str) -> anyhow::Result<()> {
+/// The folder in which controllers and kubelet look for drivers of volumes.
+pub async fn volume_plugins() -> anyhow::Result<PathBuf> {
+    let kubeconfig = PathBuf::from(testcluster(&["kubeconfig"]).await?.trim());
+    Ok(kubeconfig.with_file_name("kubelet").join("volume-plugins"))
+}
+
+async fn testcluster(arguments: &[&str]) -> anyhow::Result<String> {
     let output = Command::new("testcluster")
-        .args([verb, component, "--name", &cluster()?])
+        .args(arguments)
+        .args(["--name", &cluster()?])
         .output()
         .await
         .context("testcluster is not on the PATH")?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
-        bail!("{verb} {component}: {said}");
+        bail!("{}: {said}", arguments.join(" "));
     }
-    Ok(())
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 fn cluster() -> anyhow::Result<String> {

@@ -36,6 +36,10 @@ where
     let result = AssertUnwindSafe(body(namespace.clone()))
         .catch_unwind()
         .await;
+    // The reason comes before the state as well: of a long output the end may be cut.
+    if let Ok(Err(error)) = &result {
+        eprintln!("---- {}: {error:#}", namespace.name);
+    }
     if !matches!(result, Ok(Ok(()))) {
         namespace.dump().await;
     }

@@ -5,23 +5,21 @@ mod cycle;
 mod hand;
 mod own_time;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::ensure;
-use kube::Api;
-use kube::api::DeleteParams;
 use serde_json::json;
-use userengine_api::EngineClass;
 use userengine_api::labels;
 use userengine_api::status::Phase;
 use userengine_e2e::credentials::Credentials;
-use userengine_e2e::{Engine, Namespace, class, eventually, is_ready};
+use userengine_e2e::{Engine, Namespace, eventually, is_ready};
 
 pub use answers::{PATIENCE, STEP};
 
-use crate::apply::{CLASS, create_engine};
+use crate::apply::create_engine;
 use crate::by_hand::{ByHand, TEMPLATE};
 use crate::machine::wait_until_quiet;
+use crate::on_cluster::{QUIET, in_namespace};
 use crate::report::{Against, Budget, Line, Measured};
 use crate::summary::{Summary, number};
 use crate::watching::{DEADLINE, wait_for_phase};
@@ -34,27 +32,13 @@ use own_time::{Followed, OwnTime};
 pub const CREDENTIALS: usize = 1000;
 /// The engine without an operator.
 const BY_HAND: &str = "by-hand";
-/// How long a round waits for a quiet machine.
-const QUIET: Duration = Duration::from_secs(5);
 
 /// Measures `rounds` of each, alternating which of them is first.
 pub fn measure(rounds: u32) -> anyhow::Result<Measured> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
-        let namespace = Namespace::create("bench", &[]).await?;
-        let measured = measure_in(&namespace, rounds).await;
-        namespace.delete().await?;
-        Api::<EngineClass>::all(namespace.client.clone())
-            .delete(CLASS, &DeleteParams::default())
-            .await?;
-        measured
-    })
+    in_namespace(async |namespace| measure_in(namespace, rounds).await)
 }
 
 async fn measure_in(namespace: &Namespace, rounds: u32) -> anyhow::Result<Measured> {
-    class(&namespace.client, CLASS, json!({})).await?;
     eprintln!("    two engines with {CREDENTIALS} credentials each");
     let (ours, by_hand) = (engine(namespace).await?, copy(namespace).await?);
     let credentials = Credentials::seed(&ours, CREDENTIALS).await?;

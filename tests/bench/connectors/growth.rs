@@ -35,6 +35,7 @@ pub fn measure(programs: &Programs, calls: usize) -> anyhow::Result<Measured> {
             );
         }
     }
+    engine.server.stop()?;
     let half = looks.get(LOOKS / 2..).unwrap_or_default();
     let growth = total_growth(half);
     let line = |what: String, ours: Vec<f64>, budget| Line {

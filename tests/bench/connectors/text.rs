@@ -9,6 +9,8 @@ in the same round. In each round the ways come in another order.
 
 - **UserEngine**: `POST /tools/call` on the static release binary with its defaults: the API key is compared, arguments are
   validated, the sealed credential is opened, the call is audited (a write durably, before it is made), breaker and limits watch it.
+  The release build is compiled with a profile of such calls (`build/profile.sh`), and so is the echo server; the others are built
+  as their authors publish them.
 - **crate mcp-proxy** 0.6.0 (`cargo install`), one backend, nothing else switched on: no key, no credential, no audit, no breaker.
 - **FastMCP's proxy** 4.1.2 in its defaults. It makes a session with the server for each call.
 ";

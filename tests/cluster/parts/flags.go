@@ -57,6 +57,8 @@ func controllerManager(c layout.Cluster) []string {
 		"--root-ca-file=" + c.File("pki", "ca.crt"), "--service-account-private-key-file=" + c.File("pki", "service-accounts.key"),
 		"--cluster-signing-cert-file=" + c.File("pki", "ca.crt"), "--cluster-signing-key-file=" + c.File("pki", "ca.key"),
 		"--use-service-account-credentials", "--leader-elect=false", "--cluster-cidr=" + c.Pods().String(),
+		// Tests bring drivers of their own, which attach or refuse to.
+		"--flex-volume-plugin-dir=" + c.File("kubelet", "volume-plugins"),
 		// The default of 20 requests a second makes thousands of objects slow.
 		"--kube-api-qps=200", "--kube-api-burst=300",
 	}

@@ -1,0 +1,238 @@
+//! What stands between an operator and the API server: passes everything on, counts writes, kills the operator after one of
+//! them, and plays an API server that has faults.
+
+mod call;
+mod fault;
+mod seen;
+mod watching;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use anyhow::Context as _;
+use axum::Router;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse as _, Response};
+use http::{HeaderMap, StatusCode, header};
+use http_body_util::BodyExt as _;
+use kube::{Client, Config};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use self::call::{Call, Kind};
+use self::seen::Seen;
+use self::watching::{Fate, fate};
+
+pub use self::fault::{Fault, draw};
+pub use self::seen::Write;
+
+/// Largest request or list that is taken, in bytes.
+const LIMIT: usize = 64 << 20;
+
+/// A fault that is on, and the seed of where it strikes.
+type Trouble = (Fault, u64);
+
+/// The proxy. It ends with this value.
+pub struct Between {
+    /// Where it listens: plain HTTP on the loopback interface.
+    pub address: SocketAddr,
+    shared: Arc<Shared>,
+    server: JoinHandle<()>,
+}
+
+struct Shared {
+    upstream: Client,
+    /// The operator's process; 0 if there is none.
+    process: Arc<AtomicI32>,
+    trouble: watch::Sender<Option<Trouble>>,
+    seen: Mutex<Seen>,
+}
+
+impl Between {
+    /// Starts it in front of the cluster that `KUBECONFIG` names, for a client with this token.
+    pub async fn start(token: String, process: Arc<AtomicI32>) -> anyhow::Result<Self> {
+        let mut config = Config::infer().await?;
+        config.auth_info = kube::config::AuthInfo {
+            token: Some(token.into()),
+            ..kube::config::AuthInfo::default()
+        };
+        config.default_retry = false;
+        let shared = Arc::new(Shared {
+            upstream: Client::try_from(config)?,
+            process,
+            trouble: watch::channel(None).0,
+            seen: Mutex::default(),
+        });
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        let router = Router::new().fallback(pass).with_state(shared.clone());
+        let server = tokio::spawn(async move {
+            if let Err(error) = axum::serve(listener, router).await {
+                eprintln!("the proxy ended: {error}");
+            }
+        });
+        Ok(Self {
+            address,
+            shared,
+            server,
+        })
+    }
+
+    /// Counts writes in this namespace from now on.
+    pub fn count(&self, namespace: &str) {
+        let mut seen = self.shared.seen();
+        namespace.clone_into(&mut seen.namespace);
+        seen.writes.clear();
+    }
+
+    /// The writes since then.
+    pub fn writes(&self) -> Vec<Write> {
+        self.shared.seen().writes.clone()
+    }
+
+    /// Kills the operator once this many more writes have been carried out, before it hears of the last; 0: takes that back.
+    pub fn kill_after(&self, writes: usize) {
+        let mut seen = self.shared.seen();
+        seen.deadly = (writes > 0).then(|| seen.writes.len() + writes);
+    }
+
+    /// The operator is still to be killed.
+    pub fn is_deadly(&self) -> bool {
+        self.shared.seen().deadly.is_some()
+    }
+
+    /// From now on there is this fault, at places that the seed gives.
+    pub fn trouble(&self, fault: Fault, seed: u64) {
+        self.shared.seen().begin_trouble();
+        self.shared.trouble.send_replace(Some((fault, seed)));
+    }
+
+    /// The fault is gone; gives how often it struck.
+    pub fn calm(&self) -> usize {
+        self.shared.trouble.send_replace(None);
+        self.shared.seen().strikes
+    }
+}
+
+impl Drop for Between {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+impl Shared {
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn strikes_call(&self, kind: Kind) -> Option<Fault> {
+        let trouble = *self.trouble.borrow();
+        let trouble = trouble.filter(|(fault, _)| fault.concerns(kind))?;
+        self.seen().strikes(trouble.1).then_some(trouble.0)
+    }
+
+    fn strikes_event(&self, event: &[u8]) -> Fate {
+        let trouble = *self.trouble.borrow();
+        let Some(trouble) = trouble else {
+            return Fate::Pass;
+        };
+        let fate = fate(trouble.0, event);
+        // All of them, or some would be more than bookmarks.
+        let is_struck = fate != Fate::Pass
+            && (self.seen().strikes(trouble.1) || trouble.0 == Fault::BookmarksOnly);
+        if is_struck { fate } else { Fate::Pass }
+    }
+
+    /// Asks the API server.
+    async fn forward(
+        &self,
+        request: Request,
+    ) -> anyhow::Result<http::Response<kube::client::Body>> {
+        let (head, body) = request.into_parts();
+        let body = to_bytes(body, LIMIT).await?;
+        let mut asked = http::Request::builder()
+            .method(head.method)
+            .uri(head.uri)
+            .body(kube::client::Body::from(body.to_vec()))?;
+        *asked.headers_mut() = end_to_end(head.headers);
+        let mut answer = self.upstream.send(asked).await?;
+        *answer.headers_mut() = end_to_end(std::mem::take(answer.headers_mut()));
+        Ok(answer)
+    }
+
+    /// Counts a write that was carried out. If it is the deadly one, the operator does not live to hear of it.
+    async fn wrote(&self, call: &Call, answer: &Bytes) {
+        let is_deadly = self.seen().is_deadly(call, answer);
+        if is_deadly && let Some(process) = Pid::from_raw(self.process.load(Ordering::SeqCst)) {
+            let _ended = kill_process(process, Signal::KILL);
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// What is between two neighbours only stays there, and the proxy says who it is by itself.
+fn end_to_end(mut headers: HeaderMap) -> HeaderMap {
+    for name in [
+        header::HOST,
+        header::AUTHORIZATION,
+        header::CONNECTION,
+        header::CONTENT_LENGTH,
+        header::TRANSFER_ENCODING,
+    ] {
+        headers.remove(name);
+    }
+    headers
+}
+
+async fn pass(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    let call = Call::of(&request);
+    let fault = shared.strikes_call(call.kind);
+    if fault == Some(Fault::NoAnswer) {
+        return std::future::pending().await;
+    }
+    if let Some(answer) = fault.and_then(Fault::answer) {
+        return answer;
+    }
+    match carry_on(&shared, &call, fault, request).await {
+        Ok(answer) => answer,
+        Err(error) => (StatusCode::BAD_GATEWAY, format!("{error:#}")).into_response(),
+    }
+}
+
+async fn carry_on(
+    shared: &Arc<Shared>,
+    call: &Call,
+    fault: Option<Fault>,
+    request: Request,
+) -> anyhow::Result<Response> {
+    let former = shared.seen().lists.get(&call.target()).cloned();
+    if let Some(former) = former.filter(|_| fault == Some(Fault::StaleList)) {
+        return Ok(former.into_response());
+    }
+    let answer = shared.forward(request).await?;
+    if !answer.status().is_success() || matches!(call.kind, Kind::Look | Kind::Aside) {
+        return Ok(answer.map(Body::new).into_response());
+    }
+    if call.kind == Kind::Watch {
+        return Ok(watching::pass(shared.clone(), answer));
+    }
+    let (head, body) = answer.into_parts();
+    let body = body
+        .collect()
+        .await
+        .context("the API server's answer broke")?;
+    let body = body.to_bytes();
+    if call.kind == Kind::Write {
+        shared.wrote(call, &body).await;
+        if fault == Some(Fault::AnswerLost) {
+            return Ok(fault::cut());
+        }
+    } else if shared.trouble.borrow().is_none() {
+        shared.seen().lists.insert(call.target(), body.clone());
+    }
+    Ok(Response::from_parts(head, Body::from(body)))
+}

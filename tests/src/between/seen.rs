@@ -1,0 +1,111 @@
+//! What the proxy remembers of what went through it.
+
+use std::collections::HashMap;
+
+use axum::body::Bytes;
+
+use super::call::Call;
+use super::fault::draw;
+
+#[derive(Default)]
+pub(super) struct Seen {
+    /// Writes in this namespace count.
+    pub namespace: String,
+    pub writes: Vec<Write>,
+    /// The write after which the operator dies.
+    pub deadly: Option<usize>,
+    /// Requests and events that the fault could have struck.
+    chances: u64,
+    /// Those that it did strike.
+    pub strikes: usize,
+    /// Lists from before the fault.
+    pub lists: HashMap<String, Bytes>,
+}
+
+/// A write that the API server has carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Write {
+    /// Its method.
+    pub method: String,
+    /// Path of the object, or of the collection that it was added to.
+    pub path: String,
+    /// Name of what was added.
+    pub created: Option<String>,
+}
+
+impl Seen {
+    /// Another fault begins.
+    pub fn begin_trouble(&mut self) {
+        (self.chances, self.strikes) = (0, 0);
+    }
+
+    /// Whether a fault strikes here: at the first place that it concerns, and at one in three after it.
+    pub fn strikes(&mut self, seed: u64) -> bool {
+        let strikes = self.chances == 0 || draw(seed, self.chances).is_multiple_of(3);
+        self.chances += 1;
+        self.strikes += usize::from(strikes);
+        strikes
+    }
+
+    /// Counts a write that was carried out; true if it is the one after which the operator dies.
+    pub fn is_deadly(&mut self, call: &Call, answer: &Bytes) -> bool {
+        if !call.is_in(&self.namespace) {
+            return false;
+        }
+        self.writes.push(Write::of(call, answer));
+        let count = self.writes.len();
+        self.deadly.take_if(|last| *last <= count).is_some()
+    }
+}
+
+impl Write {
+    fn of(call: &Call, answer: &Bytes) -> Self {
+        let is_new = call.method == http::Method::POST;
+        let object: Option<serde_json::Value> = serde_json::from_slice(answer).ok();
+        let name = object.and_then(|it| Some(it.pointer("/metadata/name")?.as_str()?.to_owned()));
+        Self {
+            method: call.method.to_string(),
+            path: call.path.clone(),
+            created: name.filter(|_| is_new),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    fn write(namespace: &str) -> Call {
+        let path = format!("/api/v1/namespaces/{namespace}/secrets");
+        Call::of(&Request::post(path).body(()).unwrap())
+    }
+
+    #[test]
+    fn one_write_is_deadly_and_those_of_other_namespaces_do_not_count() {
+        let mut seen = Seen {
+            namespace: "a".to_owned(),
+            deadly: Some(2),
+            ..Seen::default()
+        };
+        let answer = Bytes::from(r#"{"metadata":{"name":"alice-key-0123456789"}}"#);
+        let deadly = ["a", "b", "a", "a"].map(|it| seen.is_deadly(&write(it), &answer));
+        assert_eq!(deadly, [false, false, true, false]);
+        assert_eq!(seen.writes.len(), 3);
+        let created = seen.writes[0].created.as_deref();
+        assert_eq!(created, Some("alice-key-0123456789"));
+    }
+
+    #[test]
+    fn a_fault_strikes_the_first_place_and_the_same_ones_with_the_same_seed() {
+        let strikes = |seed: u64| {
+            let mut seen = Seen::default();
+            (0..100).map(|_| seen.strikes(seed)).collect::<Vec<_>>()
+        };
+        let of_one = strikes(1);
+        assert!(of_one[0]);
+        assert_eq!(of_one, strikes(1));
+        assert_ne!(of_one, strikes(2));
+    }
+}

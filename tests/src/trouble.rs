@@ -1,0 +1,126 @@
+//! What keeps an engine from coming up: that it is told in time and once, and that nobody waits once it is mended.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use k8s_openapi::api::core::v1::{ContainerStatus, Event as CoreEvent};
+use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::ResourceExt;
+use kube::api::ListParams;
+use serde_json::{Value, json};
+use userengine_api::status::Phase;
+
+use crate::{Engine, Namespace, class, engine, eventually, holds};
+
+/// The time in which a reason shows.
+const SHOWN: Duration = Duration::from_secs(5);
+/// Seconds in which an engine is back whose trouble is mended: a look of the operator, and a start on a loaded machine.
+const BACK: u64 = 25;
+
+impl Engine {
+    /// Creates an engine of a class of its own, which has the namespace's name, with these changes to the test class.
+    pub async fn of_class(namespace: &Namespace, changes: Value) -> anyhow::Result<Self> {
+        class(&namespace.client, &namespace.name, changes).await?;
+        let mut object = engine("alice", "alice");
+        *object.pointer_mut("/spec/className").context("no class")? = json!(namespace.name);
+        Self::create(namespace, object).await
+    }
+
+    /// Makes these, and no others, the changes to the test class that the class of its own has.
+    pub async fn class(&self, changes: Value) -> anyhow::Result<()> {
+        class(&self.namespace.client, &self.namespace.name, changes).await
+    }
+}
+
+/// Waits until the cluster shows it, and sees that the engine says so in time.
+pub async fn says<F>(
+    engine: &Engine,
+    (kind, reason): (&str, &str),
+    mut shows: impl FnMut() -> F,
+) -> anyhow::Result<Condition>
+where
+    F: Future<Output = anyhow::Result<bool>>,
+{
+    eventually(&format!("the cluster to show {reason}"), 90, || {
+        let look = shows();
+        async move { Ok(look.await?.then_some(())) }
+    })
+    .await?;
+    let since = Instant::now();
+    let condition = engine.wait_reason(kind, reason).await?;
+    let took = since.elapsed();
+    ensure!(took < SHOWN, "{reason} showed after {took:?}");
+    eprintln!("{reason} showed after {took:?}: {}", condition.message);
+    Ok(condition)
+}
+
+/// The pod's container is so.
+pub async fn container(
+    engine: &Engine,
+    is_so: impl Fn(&ContainerStatus) -> bool,
+) -> anyhow::Result<bool> {
+    let pod = engine.pod().await?;
+    let status = pod.and_then(|pod| pod.status);
+    let containers = status.and_then(|status| status.container_statuses);
+    Ok(containers.iter().flatten().any(is_so))
+}
+
+/// It is not begun, for this reason.
+pub fn waits_for(container: &ContainerStatus, reason: &str) -> bool {
+    let state = container.state.as_ref();
+    let waiting = state.and_then(|state| state.waiting.as_ref());
+    waiting.is_some_and(|waiting| waiting.reason.as_deref() == Some(reason))
+}
+
+/// It ended for this reason, now or before its last start.
+pub fn ended_for(container: &ContainerStatus, reason: &str) -> bool {
+    [&container.state, &container.last_state]
+        .into_iter()
+        .filter_map(|state| state.as_ref()?.terminated.as_ref())
+        .any(|ended| ended.reason.as_deref() == Some(reason))
+}
+
+/// An Event of the cluster's own tells this of an object in the namespace, in these words.
+pub async fn told(namespace: &Namespace, reason: &str, words: &str) -> anyhow::Result<bool> {
+    let of_reason = ListParams::default().fields(&format!("reason={reason}"));
+    let found = namespace.api::<CoreEvent>().list(&of_reason).await?;
+    let mut said = found.iter().filter_map(|event| event.message.as_deref());
+    Ok(said.any(|message| message.contains(words)))
+}
+
+/// Nothing is written to the engine while its trouble lasts, and there is one Event about it.
+pub async fn is_told_once(engine: &Engine, reason: &str, seconds: u64) -> anyhow::Result<()> {
+    let before = engine.get().await?.resource_version();
+    let what = format!("nothing is written about {reason}");
+    holds(&what, seconds, || async {
+        Ok(engine.get().await?.resource_version() == before)
+    })
+    .await?;
+    let events = engine.namespace.api::<Event>();
+    let events = events.list(&ListParams::default()).await?;
+    let about = events.iter().filter(|event| {
+        let regarding = event.regarding.as_ref();
+        let is_ours = regarding.is_some_and(|it| {
+            it.kind.as_deref() == Some("UserEngine") && it.name.as_ref() == Some(&engine.name)
+        });
+        is_ours && event.reason.as_deref() == Some(reason)
+    });
+    let counts: Vec<_> = about
+        .map(|event| event.series.as_ref().map_or(1, |series| series.count))
+        .collect();
+    ensure!(counts == [1], "Events about {reason}: {counts:?}");
+    Ok(())
+}
+
+/// The engine is back soon after the cure.
+pub async fn is_back(engine: &Engine) -> anyhow::Result<()> {
+    let since = Instant::now();
+    eventually("the engine to be back", BACK, || async {
+        let status = engine.get().await?.status.unwrap_or_default();
+        Ok((status.phase == Some(Phase::Ready)).then_some(()))
+    })
+    .await?;
+    eprintln!("back after {:?}", since.elapsed());
+    Ok(())
+}
