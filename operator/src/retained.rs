@@ -6,18 +6,15 @@ use std::sync::Arc;
 use futures::StreamExt;
 use futures::stream::select_all;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
-use kube::core::PartialObjectMeta;
-use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, ResourceExt};
 use serde_json::json;
 use userengine_api::names::{INITIAL, Names, engine_of_claim, key_suffix};
 use userengine_api::{UserEngine, labels};
 
-use crate::cluster::{Clients, WriteError, Writer, watching};
+use crate::cluster::{WriteError, Writer};
 use crate::metrics::Metrics;
-use crate::namespaces::Namespaces;
 use crate::record;
-use crate::seen::Seen;
+use crate::seen::{Leaving, Seen};
 use crate::user_engine::retry::Backoff;
 
 /// Brain and keys could not be let go.
@@ -31,40 +28,29 @@ pub enum Error {
     Write(#[from] WriteError),
 }
 
-/// Lets go of the claims of engines that are gone, for as long as it is polled.
-pub async fn run(clients: Clients, namespaces: Namespaces, metrics: Arc<Metrics>, seen: Arc<Seen>) {
-    let apis = namespaces.apis::<PartialObjectMeta<PersistentVolumeClaim>>(&clients.watches);
-    let client = clients.requests;
-    let ours = watching().labels(&format!("{}={}", labels::MANAGED_BY, labels::MANAGER));
-    let claims = apis.into_iter().map(|api| {
-        let claims = watcher(api, ours.clone()).default_backoff();
-        claims.touched_objects().boxed()
-    });
-    select_all(claims)
-        .filter_map(|claim| async {
-            claim
-                .ok()
-                .filter(|claim| claim.metadata.deletion_timestamp.is_some())
-        })
+/// Lets go of the claims of engines that are gone, for as long as claims are seen that are being deleted.
+pub async fn run(client: Client, leaving: Vec<Leaving>, metrics: Arc<Metrics>, seen: Arc<Seen>) {
+    select_all(leaving)
         .for_each_concurrent(8, |claim| async {
-            let namespace = claim.namespace().unwrap_or_default();
-            let writer = Writer::new(client.clone(), namespace, metrics.clone(), seen.clone());
-            persist(&client, &writer, claim).await;
+            let namespace = claim.namespace.unwrap_or_default();
+            let name = claim.name.unwrap_or_default();
+            let writer = Writer::new(
+                client.clone(),
+                namespace.clone(),
+                metrics.clone(),
+                seen.clone(),
+            );
+            persist(&client, &writer, &namespace, &name).await;
         })
         .await;
 }
 
 /// Tries until it is done or the claim is gone.
-async fn persist(
-    client: &Client,
-    writer: &Writer,
-    claim: PartialObjectMeta<PersistentVolumeClaim>,
-) {
-    let (namespace, name) = (claim.namespace().unwrap_or_default(), claim.name_any());
+async fn persist(client: &Client, writer: &Writer, namespace: &str, name: &str) {
     let backoff = Backoff::default();
-    while let Err(error) = release(client, writer, &namespace, &name).await {
+    while let Err(error) = release(client, writer, namespace, name).await {
         tracing::warn!(namespace, claim = name, %error, "failed to let go of a retained claim; trying again");
-        tokio::time::sleep(backoff.next(&name)).await;
+        tokio::time::sleep(backoff.next(name)).await;
     }
 }
 

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context as _;
 use futures::StreamExt;
-use futures::future::join_all;
+use futures::channel::oneshot;
+use futures::future::{join_all, try_join_all};
 use kube::Client;
 use kube::api::ListParams;
 use kube::runtime::controller;
@@ -111,26 +112,49 @@ async fn work(
     standing: watch::Sender<Standing>,
     stop: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
+    let started = tokio::select! {
+        () = stopped(stop.clone()) => return Ok(()),
+        started = start(clients, &config, metrics) => started?,
+    };
+    let Started {
+        sight,
+        listed,
+        tasks,
+    } = started;
+    let (tell, all_listed) = watch::channel(false);
+    let lists = async {
+        try_join_all(listed)
+            .await
+            .context("a watch ended before its first list")?;
+        tell.send_replace(true);
+        standing.send_replace(Standing::Leads);
+        anyhow::Ok(())
+    };
+    // The engines are listed beside what belongs to them, and looked at after that.
     tokio::select! {
-        () = stopped(stop.clone()) => {}
-        started = start(clients, &config, metrics) => {
-            let started = started?;
-            standing.send_replace(Standing::Leads);
-            engines(started, &config, stop).await;
-        }
+        () = engines(sight, &config, all_listed, stop) => {}
+        Err(error) = lists => return Err(error),
     }
+    drop(tasks);
     Ok(())
 }
 
-/// What must be there before the first engine is looked at, and the tasks that keep it true.
+/// What runs once the operator leads.
 struct Started {
+    sight: Sight,
+    /// One for each kind of child in each place, which comes once it is listed.
+    listed: Vec<oneshot::Receiver<()>>,
+    /// What keeps it true; they end with this value.
+    tasks: JoinSet<()>,
+}
+
+/// What engines are looked at with.
+struct Sight {
     context: Arc<Context>,
     /// What watches the engines.
     client: Client,
     platform_changes: Changes,
     woken: Vec<(Place, Woken)>,
-    #[expect(dead_code, reason = "they end with it")]
-    tasks: JoinSet<()>,
 }
 
 async fn start(
@@ -142,19 +166,21 @@ async fn start(
     let Clients {
         requests: client,
         watches,
-    } = clients.clone();
+    } = clients;
     can_list(&client, namespaces).await;
     let mut tasks = JoinSet::new();
     let platform = platform::watch(&watches, &config.namespace, &mut tasks).await?;
     let seen = Arc::new(Seen::default());
-    let mut woken = Vec::new();
+    let (mut woken, mut leaving, mut listed) = (Vec::new(), Vec::new(), Vec::new());
     for place in namespaces.places() {
-        let wakes = seen::watch(&watches, &place, &seen, &mut tasks).await?;
-        woken.push((place, wakes));
+        let told = seen::watch(&watches, &place, &seen, &mut tasks);
+        woken.push((place, told.woken));
+        leaving.push(told.leaving);
+        listed.extend(told.listed);
     }
     tasks.spawn(retained::run(
-        clients,
-        namespaces.clone(),
+        client.clone(),
+        leaving,
         metrics.clone(),
         seen.clone(),
     ));
@@ -177,11 +203,15 @@ async fn start(
         build: build_mark().context("failed to read the operator's own program")?,
         growths: Refusals::default(),
     });
-    Ok(Started {
+    let sight = Sight {
         context,
         client: watches,
         platform_changes: platform.changes,
         woken,
+    };
+    Ok(Started {
+        sight,
+        listed,
         tasks,
     })
 }
@@ -209,17 +239,27 @@ async fn can_list(client: &Client, namespaces: &Namespaces) {
 ///
 /// A controller that is told to stop before it has listed its objects waits for that list for ever, and stops listing: one that
 /// has begun nothing yet is dropped.
-async fn engines(started: Started, config: &Config, stop: watch::Receiver<bool>) {
-    let controllers = started.woken.into_iter().map(|(place, woken)| {
-        let context = started.context.clone();
+async fn engines(
+    sight: Sight,
+    config: &Config,
+    all_listed: watch::Receiver<bool>,
+    stop: watch::Receiver<bool>,
+) {
+    let controllers = sight.woken.into_iter().map(|(place, woken)| {
+        let context = sight.context.clone();
         let begun = Arc::new(AtomicBool::new(false));
         let has_begun = begun.clone();
+        let all_listed = all_listed.clone();
         let reconcile = move |engine, context| {
-            begun.store(true, Ordering::Relaxed);
-            user_engine::reconcile(engine, context)
+            let (begun, all_listed) = (begun.clone(), all_listed.clone());
+            async move {
+                is_true(all_listed).await;
+                begun.store(true, Ordering::Relaxed);
+                user_engine::reconcile(engine, context).await
+            }
         };
-        let controller = watches::controller(&started.client, &place, woken)
-            .reconcile_all_on(platform::heard(started.platform_changes.clone()))
+        let controller = watches::controller(&sight.client, &place, woken)
+            .reconcile_all_on(platform::heard(sight.platform_changes.clone()))
             .with_config(controller::Config::default().concurrency(config.concurrency))
             .graceful_shutdown_on(stopped(stop.clone()));
         let results = controller.run(reconcile, user_engine::error_policy, context);
@@ -278,9 +318,14 @@ fn stop_on_signal() -> anyhow::Result<watch::Receiver<bool>> {
     Ok(receiver)
 }
 
-async fn stopped(mut stop: watch::Receiver<bool>) {
+async fn stopped(stop: watch::Receiver<bool>) {
+    is_true(stop).await;
+}
+
+/// Returns once it is.
+async fn is_true(mut told: watch::Receiver<bool>) {
     // The sender lives until it has sent.
-    let _gone = stop.wait_for(|stop| *stop).await.is_err();
+    let _gone = told.wait_for(|told| *told).await.is_err();
 }
 
 #[cfg(test)]

@@ -62,13 +62,18 @@ async fn alone_when_the_leader_dies_the_next_one_works_within_twenty_seconds() -
         let alice = Engine::create(&namespace, engine("alice", "alice")).await?;
         let now = DeleteParams::default().grace_period(0);
         delete(&namespace.client, &first, &now).await?;
-        eventually("somebody to look after alice", 20, || async {
-            Ok(alice.get().await?.status.and_then(|status| status.phase))
-        })
-        .await?;
+        is_held(&alice).await?;
         ensure!(leader(&namespace.client).await? != Some(first.name_any()));
         alice.wait_phase(Phase::Ready).await?;
         Ok(())
+    })
+    .await
+}
+
+/// Somebody looks after an engine: the first thing that is written.
+async fn is_held(engine: &Engine) -> anyhow::Result<()> {
+    eventually("somebody to look after it", 20, || async {
+        Ok((!engine.get().await?.finalizers().is_empty()).then_some(()))
     })
     .await
 }
@@ -86,8 +91,8 @@ async fn alone_engines_that_are_born_while_the_lead_changes_have_one_key_each() 
             }
             let last = leading(client).await?;
             delete(client, &last, &DeleteParams::default()).await?;
-            // It releases the Lease, so nobody waits until that has run out.
-            let next = wait_for_next_leader(client, &last.name_any(), 6).await?;
+            // It finishes what it has in hand and releases the Lease, so that nobody waits until that has run out: 12.5 s or more.
+            let next = wait_for_next_leader(client, &last.name_any(), 12).await?;
             says_that_it_leads(client, &next).await?;
             wait_for_operators(client, 2).await?;
         }
@@ -140,10 +145,10 @@ async fn alone_a_leader_that_stood_still_ends_without_a_write_of_its_own() -> an
         let first = leading(&client).await?;
         send(&first, Signal::STOP)?;
         let second = wait_for_next_leader(&client, &first.name_any(), 30).await;
+        let bob = Engine::create(&namespace, engine("bob", "bob")).await?;
         let awake = async {
             let second = second?;
-            let bob = Engine::create(&namespace, engine("bob", "bob")).await?;
-            bob.wait_phase(Phase::Ready).await?;
+            is_held(&bob).await?;
             // Now there is something to do, which only the first could.
             send(&second, Signal::STOP)?;
             let ended = awakes_to_end(&namespace, &first).await;
@@ -159,6 +164,7 @@ async fn alone_a_leader_that_stood_still_ends_without_a_write_of_its_own() -> an
             Ok(services.get_opt("alice").await?)
         })
         .await?;
+        bob.wait_phase(Phase::Ready).await?;
         Ok(())
     })
     .await

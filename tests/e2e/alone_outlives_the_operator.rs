@@ -1,5 +1,8 @@
 //! The operator is not needed for engines to serve, and its absence loses nothing.
 
+use std::time::Duration;
+
+use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DeleteParams, ListParams};
 use kube::{Api, ResourceExt};
@@ -17,11 +20,17 @@ async fn alone_a_restarted_operator_writes_nothing_that_is_not_needed() -> anyho
             Ok(engine.get().await?.status.and_then(|s| s.engine?.version))
         })
         .await?;
-        let before = engine.get().await?.resource_version();
-        let set = |namespace: &userengine_e2e::Namespace| {
-            namespace.api::<k8s_openapi::api::apps::v1::StatefulSet>()
+        let sets = namespace.api::<StatefulSet>();
+        let versions = async || {
+            let set = sets.get("alice").await?.resource_version();
+            anyhow::Ok((engine.get().await?.resource_version(), set))
         };
-        let set_before = set(&namespace).get("alice").await?.resource_version();
+        let before = eventually("the versions to settle", 30, || async {
+            let first = versions().await?;
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            Ok((first == versions().await?).then_some(first))
+        })
+        .await?;
         let operators: Api<Pod> = Api::namespaced(namespace.client.clone(), SYSTEM);
         operators
             .delete_collection(
@@ -33,10 +42,7 @@ async fn alone_a_restarted_operator_writes_nothing_that_is_not_needed() -> anyho
         holds(
             "a restarted operator leaves a converged engine alone",
             5,
-            || async {
-                Ok(engine.get().await?.resource_version() == before
-                    && set(&namespace).get("alice").await?.resource_version() == set_before)
-            },
+            || async { Ok(versions().await? == before) },
         )
         .await
     })

@@ -53,9 +53,11 @@ async fn kept(client: &Client) -> anyhow::Result<()> {
 async fn alone_an_uninstall_waits_until_a_rotation_has_brought_its_engine_back()
 -> anyhow::Result<()> {
     in_namespace("farewell", |namespace| async move {
-        let engine = Engine::ready(&namespace, "alice", "alice").await?;
+        let engine =
+            Engine::of_class(&namespace, json!({ "terminationGracePeriodSeconds": 120 })).await?;
+        engine.wait_phase(Phase::Ready).await?;
         let values = values().await?;
-        // It does not hear that it is to stop, so that the rotation takes at least the class's grace of 10 s.
+        // It does not hear that it is to stop, and so the rotation takes until it is killed.
         let pod = engine.pod().await?.context("no pod")?;
         ensure!(signal(&pod, "engine", Signal::STOP)? > 0, "no process");
         engine.rotate(json!({ "id": "r-1" })).await?;
@@ -64,7 +66,12 @@ async fn alone_an_uninstall_waits_until_a_rotation_has_brought_its_engine_back()
             Ok((phase == Some(Phase::Rotating)).then_some(()))
         })
         .await?;
-        let (uninstalled, said) = tokio::join!(uninstall(), says_whom_it_waits_for(&engine));
+        let waited_for = async {
+            let said = says_whom_it_waits_for(&engine).await;
+            ensure!(signal(&pod, "engine", Signal::KILL)? > 0, "no process");
+            said
+        };
+        let (uninstalled, said) = tokio::join!(uninstall(), waited_for);
         let back = is_back(&engine).await;
         let left = is_gone(&namespace.client).await;
         // Whatever came of it: the others need an operator.

@@ -103,6 +103,8 @@ async fn a_key_that_is_not_the_brains_blocks_the_engine_and_changes_nothing() ->
             );
             engine.change(json!({ "suspended": true })).await?;
             if content.is_none() {
+                // The look that sees that key must have seen that wish as well.
+                engine.wait_phase(Phase::Blocked).await?;
                 namespace
                     .api()
                     .create(&PostParams::default(), &with_content(&good, None))

@@ -10,6 +10,7 @@ use kube::{Api, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use userengine_api::labels;
 use userengine_api::status::Phase;
 use userengine_e2e::{Engine, Namespace, eventually, in_namespace};
 
@@ -106,16 +107,45 @@ async fn every_edited_child_is_put_right() -> anyhow::Result<()> {
             privileged,
         )
         .await?;
-        put_right::<StatefulSet>(
-            &namespace,
-            "/metadata/labels/userengine.dev~1engine",
-            json!({ "metadata": { "labels": { "userengine.dev/engine": "bob" } } }),
-        )
-        .await?;
         engine.wait_phase(Phase::Ready).await?;
         Ok(())
     })
     .await
+}
+
+#[tokio::test]
+async fn a_child_that_somebody_labels_as_anothers_is_taken_back() -> anyhow::Result<()> {
+    in_namespace("labelled", |namespace| async move {
+        let engine = Engine::ready(&namespace, "alice", "alice").await?;
+        taken_back::<Service>(&engine).await?;
+        taken_back::<ConfigMap>(&engine).await?;
+        taken_back::<ServiceAccount>(&engine).await?;
+        taken_back::<NetworkPolicy>(&engine).await?;
+        taken_back::<StatefulSet>(&engine).await
+    })
+    .await
+}
+
+/// With the engine at rest, so that nothing else wakes it.
+async fn taken_back<K>(engine: &Engine) -> anyhow::Result<()>
+where
+    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+        + Clone
+        + Debug
+        + DeserializeOwned
+        + Serialize,
+{
+    engine.wait_rest().await?;
+    for anothers in [json!("bob"), Value::Null] {
+        let edit = json!({ "metadata": { "labels": { labels::ENGINE: anothers } } });
+        put_right::<K>(
+            &engine.namespace,
+            "/metadata/labels/userengine.dev~1engine",
+            edit,
+        )
+        .await?;
+    }
+    Ok(())
 }
 
 /// Changes a field of the child named `alice`, and waits until it is what it was.

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{
     ConfigMap, PersistentVolumeClaim, Pod, Secret, Service, ServiceAccount,
@@ -49,18 +49,22 @@ async fn an_applied_engine_becomes_ready_with_everything_it_needs() -> anyhow::R
             ))
         );
         assert!(status.node.is_some(), "no node in the status");
-        for condition in &status.conditions {
-            let expected = if condition.type_ == "Paused" {
-                "False"
-            } else {
-                "True"
-            };
-            assert_eq!(
-                condition.status, expected,
-                "{} {}",
-                condition.type_, condition.message
-            );
-        }
+        eventually("every condition to be as it should", 30, || async {
+            let conditions = engine.get().await?.status.unwrap_or_default().conditions;
+            let wrong = conditions.iter().find(|condition| {
+                let expected = if condition.type_ == "Paused" {
+                    "False"
+                } else {
+                    "True"
+                };
+                condition.status != expected
+            });
+            match wrong {
+                Some(condition) => bail!("{condition:?}"),
+                None => Ok((!conditions.is_empty()).then_some(())),
+            }
+        })
+        .await?;
         let version = eventually("the status to show the engine's version", 30, || async {
             Ok(engine
                 .get()

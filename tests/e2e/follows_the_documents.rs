@@ -67,7 +67,7 @@ const BLOCKS: [(&str, Typed); 16] = [
         With(&[
             (":8080", ":0"),
             (":9090", ":0"),
-            ("engine serve", "timeout --preserve-status 2 engine serve"),
+            ("engine serve", "timeout --preserve-status 10 engine serve"),
         ]),
     ),
     ("helm install userengine", With(DRY)),

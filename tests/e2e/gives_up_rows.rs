@@ -32,6 +32,7 @@ async fn given_up(connected: &Connected) -> anyhow::Result<()> {
     engine.wait_phase(Phase::Ready).await?;
 
     engine.rotate(json!({ "id": "r-1" })).await?;
+    engine.wait_rotation("r-1", "Refused").await?;
     let said = engine
         .wait_reason("EncryptionUpToDate", "RotationRefused")
         .await?;

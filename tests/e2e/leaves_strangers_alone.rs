@@ -3,7 +3,7 @@ use kube::ResourceExt;
 use kube::api::{DeleteParams, ListParams};
 use serde_json::json;
 use userengine_api::status::Phase;
-use userengine_e2e::{Engine, condition, in_namespace};
+use userengine_e2e::{Engine, in_namespace};
 
 #[tokio::test]
 async fn a_child_that_somebody_else_owns_is_not_taken() -> anyhow::Result<()> {
@@ -12,12 +12,9 @@ async fn a_child_that_somebody_else_owns_is_not_taken() -> anyhow::Result<()> {
             json!({ "metadata": { "name": "alice" }, "spec": { "ports": [{ "port": 1 }] } });
         let theirs: Service = namespace.create_object(service).await?;
         let engine = Engine::create(&namespace, userengine_e2e::engine("alice", "alice")).await?;
-        let seen = engine.wait_phase(Phase::Blocked).await?;
-        let ready = condition(&seen, "Ready")
-            .map(|condition| (condition.reason, condition.message))
-            .unwrap_or_default();
-        assert_eq!(ready.0, "ChildNotOurs");
-        assert!(ready.1.contains("Service 'alice'"), "{}", ready.1);
+        let said = engine.wait_reason("Ready", "ChildNotOurs").await?.message;
+        assert!(said.contains("Service 'alice'"), "{said}");
+        engine.wait_phase(Phase::Blocked).await?;
         let now = namespace.api::<Service>().get("alice").await?;
         assert_eq!(
             now.resource_version(),

@@ -26,13 +26,14 @@ async fn pause(engine: &Engine) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The versions of what the operator writes.
-async fn versions(engine: &Engine) -> anyhow::Result<[Option<String>; 2]> {
+/// What the operator writes of the StatefulSet, whose controller writes as well, and the version of the claim.
+async fn versions(engine: &Engine) -> anyhow::Result<Value> {
     let sets = engine.namespace.api::<StatefulSet>();
     let claims = engine.namespace.api::<PersistentVolumeClaim>();
-    let set = sets.get(&engine.name).await?;
+    let set = sets.get(&engine.name).await?.metadata;
     let claim = claims.get(&format!("{}-brain", engine.name)).await?;
-    Ok([set.resource_version(), claim.resource_version()])
+    let of_set = json!([set.uid, set.generation, set.labels, set.annotations]);
+    Ok(json!([of_set, claim.resource_version()]))
 }
 
 async fn events(engine: &Engine, reason: &str) -> anyhow::Result<usize> {

@@ -186,7 +186,8 @@ async fn reasons(
 
 /// What changes when anybody touches an engine: its object, or its pod.
 async fn trace(engine: &Engine) -> anyhow::Result<(Option<String>, Option<String>)> {
-    let object = engine.wait_phase(Phase::Ready).await?;
+    engine.wait_phase(Phase::Ready).await?;
+    let object = engine.wait_rest().await?;
     let pod: Option<Pod> = engine.pod().await?;
     Ok((object.resource_version(), pod.and_then(|pod| pod.uid())))
 }

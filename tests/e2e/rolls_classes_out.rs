@@ -1,7 +1,7 @@
 //! Engines follow a change of their class a few at a time, and a change that is wrong stops at the first ones.
 
 use anyhow::ensure;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kube::Api;
 use kube::api::{DeleteParams, ListParams};
 use serde_json::{Value, json};
@@ -35,11 +35,20 @@ async fn serving(namespace: &Namespace) -> anyhow::Result<Vec<Engine>> {
     Ok(engines)
 }
 
+/// The engine has come up and nobody stops it. On a busy machine its pod may be told unready now and then.
+fn serves(pod: &Pod) -> bool {
+    let statuses = pod.status.as_ref();
+    let statuses = statuses.and_then(|status| status.container_statuses.as_ref());
+    let is_started = |it: &ContainerStatus| it.started == Some(true);
+    pod.metadata.deletion_timestamp.is_none()
+        && statuses.is_some_and(|all| all.iter().all(is_started))
+}
+
 /// How many pods serve, in one look, and how many of these have a container that says this.
 async fn count(namespace: &Namespace, said: &str) -> anyhow::Result<(usize, usize)> {
     let pods = namespace.api::<Pod>().list(&ListParams::default()).await?;
     let (mut ready, mut new) = (0, 0);
-    for pod in pods.items.iter().filter(|pod| is_ready(pod)) {
+    for pod in pods.items.iter().filter(|pod| serves(pod)) {
         ready += 1;
         new += usize::from(serde_json::to_string(&pod.spec)?.contains(said));
     }

@@ -61,13 +61,17 @@ async fn rotate(backend: &Backend, engine: &Engine) -> anyhow::Result<()> {
     engine
         .change(json!({ "apiKey": { "rotationId": "r-1", "overlap": format!("{OVERLAP}s") } }))
         .await?;
-    let overlapping = eventually("the Secret to hold another key", 60, || async {
+    eventually("the Secret to hold another key", 60, || async {
+        Ok((engine.api_key().await? != old).then_some(()))
+    })
+    .await?;
+    let swapped = Instant::now();
+    let overlapping = eventually("the overlap to be told", 60, || async {
         let now = status(engine).await?;
         ensure!(now.phase.as_deref() == Some("Overlapping"), "{now:?}");
         Ok(Some(now))
     })
     .await?;
-    let swapped = Instant::now();
     println!(
         "another key was there after {:.1} s",
         (swapped - asked).as_secs_f64()
@@ -155,7 +159,10 @@ async fn a_suspended_engine_has_another_key_at_once_and_the_same_id_does_nothing
 
         engine.change(json!({ "suspended": false })).await?;
         engine.wait_phase(Phase::Ready).await?;
-        assert_eq!(answer(&backend, &engine, &new).await?, Some(200));
+        eventually("the Service to lead there", 30, || async {
+            Ok((answer(&backend, &engine, &new).await? == Some(200)).then_some(()))
+        })
+        .await?;
         assert_eq!(answer(&backend, &engine, &old).await?, Some(401));
         backend.stop().await?;
 

@@ -24,6 +24,7 @@ async fn is_refused(engine: &Engine, words: &str) -> anyhow::Result<()> {
     })
     .await?;
     ensure!(condition.message.contains(words), "{}", condition.message);
+    engine.wait_reason("StorageReady", "AsExpected").await?;
     is_told_once(engine, "PodRefused", 10).await
 }
 

@@ -25,8 +25,15 @@ impl Backend {
         self.namespace.delete().await
     }
 
-    /// The API of an engine, with its key.
+    /// The API of an engine that serves, with its key, once its Service leads there: kube-proxy follows a pod that became Ready
+    /// a second late or more.
     pub async fn api<'a>(&'a self, engine: &'a Engine) -> anyhow::Result<Api<'a>> {
+        let health = engine.url("/health");
+        eventually("the Service to lead to the engine", 30, || async {
+            let answer = self.probe.get(&health, None).await?;
+            Ok((answer.status() == Some(200)).then_some(()))
+        })
+        .await?;
         Ok(Api {
             backend: self,
             engine,

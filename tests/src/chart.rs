@@ -3,11 +3,15 @@
 use std::process::Stdio;
 
 use anyhow::{Context as _, ensure};
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::Api;
+use kube::api::DeleteParams;
 use serde_json::Value;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
-use crate::SYSTEM;
+use crate::operator::LEASE;
+use crate::{SYSTEM, wait_for_operators};
 
 /// The values that it was installed with.
 pub async fn values() -> anyhow::Result<Value> {
@@ -15,10 +19,17 @@ pub async fn values() -> anyhow::Result<Value> {
     Ok(serde_json::from_str(&values)?)
 }
 
-/// Uninstalls it, and waits until it is gone.
+/// Uninstalls it, and waits until it is gone. An operator whose rights go before it cannot release its Lease: that goes as well,
+/// so that the next one need not wait until it has run out.
 pub async fn uninstall() -> anyhow::Result<()> {
     helm(&["uninstall", "userengine", "--wait"], "").await?;
-    Ok(())
+    let client = crate::client().await?;
+    wait_for_operators(&client, 0).await?;
+    let leases: Api<Lease> = Api::namespaced(client, SYSTEM);
+    match leases.delete(LEASE, &DeleteParams::default()).await {
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+        deleted => Ok(deleted.map(drop)?),
+    }
 }
 
 /// Installs it with these values, and waits until it is ready.

@@ -127,6 +127,18 @@ impl Engine {
         .await
     }
 
+    /// Waits until the operator has nothing left to do for it, and says so.
+    pub async fn wait_rest(&self) -> anyhow::Result<UserEngine> {
+        let what = format!("{} to be at rest", self.name);
+        eventually(&what, PATIENCE, || async {
+            let engine = self.get().await?;
+            let status = engine.status.as_ref();
+            let is_at_rest = status.is_some_and(|status| status.settled.is_some());
+            Ok(is_at_rest.then_some(engine))
+        })
+        .await
+    }
+
     /// Waits until a condition has this reason, and gives the condition.
     pub async fn wait_reason(&self, kind: &str, reason: &str) -> anyhow::Result<Condition> {
         eventually(

@@ -250,7 +250,7 @@ impl<'a> Life<'a> {
             if Instant::now() > end {
                 bail!("it does not come to rest: {now}");
             }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            tokio::time::sleep(Duration::from_millis(150)).await;
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::{SYSTEM, eventually, is_ready};
 pub const OPERATORS: &str = "app.kubernetes.io/name=userengine-operator";
 
 /// By which one of them leads.
-const LEASE: &str = "userengine-operator";
+pub(crate) const LEASE: &str = "userengine-operator";
 
 /// The pods of the operator.
 pub async fn operators(client: &kube::Client) -> anyhow::Result<Vec<Pod>> {

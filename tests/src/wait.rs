@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::bail;
 
 /// Time between two looks.
-const STEP: Duration = Duration::from_millis(150);
+pub(crate) const STEP: Duration = Duration::from_millis(150);
 
 /// Looks until `look` gives something; after `seconds`, fails with what it said last.
 pub async fn eventually<T, F>(

@@ -95,12 +95,11 @@ pub fn claimed(lease: Option<Lease>, me: &str, now: Timestamp) -> Lease {
     lease
 }
 
-/// The Lease without a claim.
-pub fn released(mut lease: Lease) -> Lease {
-    if let Some(spec) = &mut lease.spec {
-        spec.holder_identity = None;
-    }
-    lease
+/// The Lease without the claim of the replica of this name; `None` if it has none.
+pub fn released(mut lease: Lease, me: &str) -> Option<Lease> {
+    let spec = lease.spec.as_mut()?;
+    spec.holder_identity.take_if(|holder| *holder == me)?;
+    Some(lease)
 }
 
 #[cfg(test)]
@@ -133,11 +132,8 @@ mod tests {
         assert_eq!(after(&[(0, None)]), Step::Take);
         assert_eq!(after(&[(0, Some(Lease::default()))]), Step::Take);
         assert_eq!(after(&[(0, Some(lease("", 0)))]), Step::Take);
-        let left = released(lease("b", 0));
-        assert_eq!(
-            after(&[(0, Some(lease("b", 0))), (2, Some(left))]),
-            Step::Take
-        );
+        let left = released(lease("b", 0), "b");
+        assert_eq!(after(&[(0, Some(lease("b", 0))), (2, left)]), Step::Take);
     }
 
     #[test]
@@ -196,7 +192,7 @@ mod tests {
         assert_ne!(spec(&renewed).renew_time, spec(&first).renew_time);
         assert_eq!(spec(&renewed).lease_transitions, Some(0));
         let taken = claimed(
-            Some(released(renewed)),
+            released(renewed, "a"),
             "b",
             Timestamp::from_second(104).unwrap(),
         );

@@ -62,12 +62,17 @@ enum Trouble {
     Silence(#[from] tokio::time::error::Elapsed),
 }
 
+impl Trouble {
+    fn is_conflict(&self) -> bool {
+        matches!(self, Self::Api(kube::Error::Api(status)) if status.is_conflict())
+    }
+}
+
 /// One replica's part in finding out who leads.
 pub struct Election {
     leases: Api<Lease>,
     me: String,
     fence: Fence,
-    lease: Option<Lease>,
     claim: Option<Claim>,
     until: Instant,
     looks: u64,
@@ -85,7 +90,6 @@ impl Election {
             leases: Api::namespaced(client, namespace),
             me,
             fence,
-            lease: None,
             claim: None,
             until: Instant::now(),
             looks: 0,
@@ -151,16 +155,25 @@ impl Election {
     /// Lets the next replica lead at once. Whatever this one does must have come to its end.
     pub async fn release(self) {
         self.fence.close();
-        let Some(lease) = self.lease else { return };
-        let (lease, how) = (released(lease), ours());
-        let written = self.leases.replace(LEASE, &how, &lease);
-        let written = timeout(PATIENCE, written).await;
-        if let Err(error) = written
-            .map_err(Trouble::from)
-            .and_then(|written| Ok(written?))
-        {
+        let mut released = self.try_to_release().await;
+        // A renewal may have been on its way whose answer nobody waits for.
+        if released.as_ref().is_err_and(Trouble::is_conflict) {
+            released = self.try_to_release().await;
+        }
+        if let Err(error) = released {
             tracing::warn!(%error, "failed to release the Lease; the next replica waits until it has run out");
         }
+    }
+
+    async fn try_to_release(&self) -> Result<(), Trouble> {
+        let give_back = async {
+            let lease = self.leases.get_opt(LEASE).await?;
+            if let Some(lease) = lease.and_then(|lease| released(lease, &self.me)) {
+                self.leases.replace(LEASE, &ours(), &lease).await?;
+            }
+            Ok(())
+        };
+        timeout(PATIENCE, give_back).await?
     }
 
     /// One look at the Lease, and what it allows: a claim is written.
@@ -184,7 +197,6 @@ impl Election {
             self.leases.create(&ours(), &wanted).await?
         };
         self.see(Some(&written));
-        self.lease = Some(written);
         self.until = began + HOLD;
         self.fence.open(self.until);
         Ok(step)

@@ -18,7 +18,7 @@ use userengine_api::labels;
 
 pub use engine::{EngineSketch, key_created, mark_of};
 pub use mark::Watched;
-pub use watches::{Woken, watch};
+pub use watches::{Leaving, Told, Woken, watch};
 
 use crate::namespaces::Place;
 
@@ -167,12 +167,37 @@ impl Seen {
     /// A child is gone, or none of ours any more.
     fn forget(&self, kind: Watched, metadata: &ObjectMeta) -> Option<EngineName> {
         let engine = EngineName::of_child(metadata)?;
+        self.loses(&engine, kind, metadata).then_some(engine)
+    }
+
+    /// A child says that it belongs to another engine than before, or to none. Gives the one that it was known to belong to, by
+    /// its name: that begins with its engine's.
+    fn strayed(&self, kind: Watched, metadata: &ObjectMeta) -> Option<EngineName> {
+        let name = metadata.name.as_deref()?;
+        let namespace = metadata.namespace.as_deref()?;
+        let now = EngineName::of_child(metadata);
+        let ends = name.match_indices('-').map(|(end, _)| end);
+        let engines = ends
+            .chain([name.len()])
+            .filter_map(|end| name.get(..end))
+            .map(|engine| EngineName::new(namespace, engine));
+        engines
+            .filter(|engine| now.as_ref() != Some(engine))
+            .find(|engine| self.loses(engine, kind, metadata))
+    }
+
+    /// Takes a child away from what is known of an engine; false if it was not there.
+    fn loses(&self, engine: &EngineName, kind: Watched, child: &ObjectMeta) -> bool {
         let mut entries = self.entries();
-        let entry = entries.get_mut(&engine)?;
-        let place = entry.place(kind, mark::name(metadata)).ok()?;
+        let Some(entry) = entries.get_mut(engine) else {
+            return false;
+        };
+        let Ok(place) = entry.place(kind, mark::name(child)) else {
+            return false;
+        };
         entry.children.remove(place);
         entry.changes += 1;
-        Some(engine)
+        true
     }
 
     /// A list of a kind in a place is complete: what it did not show is gone from there. Gives whose that was.

@@ -145,6 +145,31 @@ fn what_a_list_does_not_show_any_more_is_gone() {
 }
 
 #[test]
+fn a_child_that_somebody_labels_as_anothers_wakes_the_engine_that_lost_it() {
+    let seen = Seen::default();
+    let labelled = |name, version, engine: Option<&str>| {
+        let mut child = child(name, version, "");
+        child.labels = engine.map(|engine| [(labels::ENGINE.to_owned(), engine.to_owned())].into());
+        child
+    };
+    for (name, anothers) in [
+        ("alice", Some("bob")),
+        ("alice-headless", Some("alice-headless")),
+        ("alice-rotate-0123456789-1", None),
+    ] {
+        seen.show(Watched::Service, &child(name, 1, ""), Shown::Changed(1));
+        let before = digest(&seen);
+        let stays = labelled(name, 2, Some("alice"));
+        assert_eq!(seen.strayed(Watched::Service, &stays), None, "{name}");
+        let strayed = labelled(name, 3, anothers);
+        assert_eq!(seen.strayed(Watched::Pod, &strayed), None, "another kind");
+        assert_eq!(seen.strayed(Watched::Service, &strayed), Some(alice()));
+        assert_eq!(seen.strayed(Watched::Service, &strayed), None, "once");
+        assert_ne!(digest(&seen), before);
+    }
+}
+
+#[test]
 fn a_status_that_its_controller_writes_wakes_and_changes_no_digest() {
     let seen = Seen::default();
     let shown = |version| {

@@ -3,14 +3,13 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use futures::StreamExt as _;
 use futures::channel::{mpsc, oneshot};
-use futures::future::try_join_all;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::PartialObjectMeta;
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::reflector::ObjectRef;
@@ -26,16 +25,23 @@ use crate::watches::{PAGE, Reopening};
 
 /// An item for each engine of which a child changed.
 pub type Woken = mpsc::UnboundedReceiver<ObjectRef<EngineSketch>>;
+/// The metadata of a claim, each time that one is seen which is being deleted.
+pub type Leaving = mpsc::UnboundedReceiver<ObjectMeta>;
 
-/// Lists and watches all kinds of child in one place. Returns once all of them are listed: before that, every engine would
-/// look as if something of it were missing. The watches end with `tasks`.
-pub async fn watch(
-    client: &Client,
-    place: &Place,
-    seen: &Arc<Seen>,
-    tasks: &mut JoinSet<()>,
-) -> anyhow::Result<Woken> {
+/// What the watches of one place tell.
+pub struct Told {
+    /// Whom a change concerns.
+    pub woken: Woken,
+    /// What is being deleted.
+    pub leaving: Leaving,
+    /// One for each kind: comes after its first list. Before that, every engine looks as if something of it were missing.
+    pub listed: Vec<oneshot::Receiver<()>>,
+}
+
+/// Lists and watches all kinds of child in one place. The watches end with `tasks`.
+pub fn watch(client: &Client, place: &Place, seen: &Arc<Seen>, tasks: &mut JoinSet<()>) -> Told {
     let (wake, woken) = mpsc::unbounded();
+    let (leave, leaving) = mpsc::unbounded();
     let mut all_listed = Vec::new();
     macro_rules! follow {
         ($($kind:ident)*) => {$(
@@ -46,6 +52,7 @@ pub async fn watch(
                 place: place.clone(),
                 seen: seen.clone(),
                 wake: wake.clone(),
+                leave: leave.clone(),
                 listed: Some(listed),
                 list: 0,
             };
@@ -53,10 +60,11 @@ pub async fn watch(
         )*};
     }
     follow!(PersistentVolumeClaim StatefulSet Pod Service ServiceAccount ConfigMap NetworkPolicy);
-    try_join_all(all_listed)
-        .await
-        .context("a watch ended before its first list")?;
-    Ok(woken)
+    Told {
+        woken,
+        leaving,
+        listed: all_listed,
+    }
 }
 
 /// What one watch has come to.
@@ -65,6 +73,7 @@ struct Follower {
     place: Place,
     seen: Arc<Seen>,
     wake: mpsc::UnboundedSender<ObjectRef<EngineSketch>>,
+    leave: mpsc::UnboundedSender<ObjectMeta>,
     /// Told after the first list.
     listed: Option<oneshot::Sender<()>>,
     /// Number of the last list that began.
@@ -103,6 +112,7 @@ impl Follower {
                     .seen
                     .show(self.kind, &object.metadata, Shown::Listed(self.list));
                 self.tell(news);
+                self.tell_of_leaving(object.metadata);
             }
             Event::InitDone => {
                 let bereft = self.seen.listed(self.kind, &self.place, self.list);
@@ -117,6 +127,8 @@ impl Follower {
                     .seen
                     .show(self.kind, &object.metadata, Shown::Changed(self.list));
                 self.tell(news);
+                self.tell(self.seen.strayed(self.kind, &object.metadata));
+                self.tell_of_leaving(object.metadata);
             }
             Event::Delete(object) => self.tell(self.seen.forget(self.kind, &object.metadata)),
         }
@@ -127,6 +139,11 @@ impl Follower {
         if let Some(engine) = news.filter(|_| self.listed.is_none()) {
             let engine = ObjectRef::new(&engine.name).within(&engine.namespace);
             let _unheard = self.wake.unbounded_send(engine);
+        }
+    }
+    fn tell_of_leaving(&self, child: ObjectMeta) {
+        if self.kind == Watched::PersistentVolumeClaim && child.deletion_timestamp.is_some() {
+            let _unheard = self.leave.unbounded_send(child);
         }
     }
 }

@@ -108,6 +108,36 @@ async fn a_leader_that_releases_is_followed_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_leader_releases_though_it_never_heard_of_its_last_renewal() {
+    let (server, wire) = (Server::default(), Wire::default());
+    let (tell, _standing) = watch::channel(Standing::Looks);
+    let client = server.client(&wire);
+    let mut first = Election::new(client, "system", "first".to_owned(), Fence::default());
+    first.win(&tell).await;
+    wire.set(Line::Deaf);
+    assert!(
+        timeout(2 * RETRY, first.keep()).await.is_err(),
+        "it keeps it"
+    );
+    wire.set(Line::Good);
+    first.release().await;
+    assert_eq!(server.holder(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_hold_the_lease_any_more_releases_nothing() {
+    let server = Server::default();
+    let (tell, _standing) = watch::channel(Standing::Looks);
+    let client = server.client(&Wire::default());
+    let mut first = Election::new(client, "system", "first".to_owned(), Fence::default());
+    first.win(&tell).await;
+    let mut second = Replica::start(&server, "second");
+    second.is(Standing::Starts).await;
+    first.release().await;
+    assert_eq!(server.holder().as_deref(), Some("second"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_replica_that_was_restarted_under_its_name_leads_again_at_once() {
     let server = Server::default();
     let mut first = Replica::start(&server, "first");

@@ -205,11 +205,19 @@ fn failing<'a>(
     events
         .iter()
         .filter(|event| is_one(event, failures) && seconds(event).is_some_and(|it| it >= past))
-        .min_by_key(|event| (rank(event), event.message.as_deref()))
+        .min_by_key(|event| {
+            let said = event.message.as_deref();
+            (rank(event), said.is_some_and(says_little), said)
+        })
         .map(|event| {
             let said = event.message.as_deref().unwrap_or("no message");
             (event.reason.as_deref().unwrap_or_default(), said)
         })
+}
+
+/// What a kubelet says whose copy of a Secret or ConfigMap is not there yet. If it never will be, another message says why.
+fn says_little(message: &str) -> bool {
+    message.contains("cache: timed out waiting for the condition")
 }
 
 fn is_one(event: &Event, reasons: &[&str]) -> bool {

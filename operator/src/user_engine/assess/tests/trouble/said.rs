@@ -74,6 +74,16 @@ fn a_crash_loop_is_one_trouble_from_end_to_end() {
 }
 
 #[test]
+fn a_message_that_says_what_is_missing_counts_more_than_one_that_does_not() {
+    let slow = "MountVolume.SetUp failed for volume \"keyring\" : failed to sync secret cache: timed out waiting for the condition";
+    let gone = "MountVolume.SetUp failed for volume \"keyring\" : secret \"alice-key-1\" not found";
+    let slow = || told("FailedMount", slow, 10);
+    let said = |events| creating(events).assess().engine.message;
+    assert!(said(vec![slow()]).contains("timed out"));
+    assert!(said(vec![slow(), told("FailedMount", gone, 9)]).contains("alice-key-1"));
+}
+
+#[test]
 fn of_several_volumes_that_fail_by_turns_one_is_named() {
     let by_turns = |a, b| {
         creating(vec![
