@@ -5,6 +5,7 @@
 pub mod clock;
 pub mod cluster;
 pub mod config;
+mod engines;
 pub mod farewell;
 pub mod http;
 pub mod leader;
@@ -15,6 +16,8 @@ pub mod record;
 pub mod retained;
 pub mod run;
 pub mod seen;
+mod stop;
 pub mod telemetry;
 pub mod user_engine;
 mod watches;
+mod work;

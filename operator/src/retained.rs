@@ -32,8 +32,7 @@ pub enum Error {
 pub async fn run(client: Client, leaving: Vec<Leaving>, metrics: Arc<Metrics>, seen: Arc<Seen>) {
     select_all(leaving)
         .for_each_concurrent(8, |claim| async {
-            let namespace = claim.namespace.unwrap_or_default();
-            let name = claim.name.unwrap_or_default();
+            let (name, namespace) = (claim.name, claim.namespace.unwrap_or_default());
             let writer = Writer::new(
                 client.clone(),
                 namespace.clone(),

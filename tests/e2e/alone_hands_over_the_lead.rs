@@ -145,20 +145,20 @@ async fn alone_a_leader_that_stood_still_ends_without_a_write_of_its_own() -> an
         let first = leading(&client).await?;
         send(&first, Signal::STOP)?;
         let second = wait_for_next_leader(&client, &first.name_any(), 30).await;
-        let bob = Engine::create(&namespace, engine("bob", "bob")).await?;
         let awake = async {
             let second = second?;
+            let bob = Engine::create(&namespace, engine("bob", "bob")).await?;
             is_held(&bob).await?;
             // Now there is something to do, which only the first could.
             send(&second, Signal::STOP)?;
             let ended = awakes_to_end(&namespace, &first).await;
             send(&second, Signal::CONT)?;
-            ended
+            ended.map(|()| bob)
         }
         .await;
         // Whatever came of it; it may have ended before.
         signal(&first, "operator", Signal::CONT)?;
-        awake?;
+        let bob = awake?;
         let services: Api<Service> = namespace.api();
         eventually("somebody to put it right", 60, || async {
             Ok(services.get_opt("alice").await?)

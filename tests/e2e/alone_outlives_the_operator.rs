@@ -1,7 +1,5 @@
 //! The operator is not needed for engines to serve, and its absence loses nothing.
 
-use std::time::Duration;
-
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DeleteParams, ListParams};
@@ -22,15 +20,12 @@ async fn alone_a_restarted_operator_writes_nothing_that_is_not_needed() -> anyho
         .await?;
         let sets = namespace.api::<StatefulSet>();
         let versions = async || {
-            let set = sets.get("alice").await?.resource_version();
+            // Its controller writes the status.
+            let set = sets.get("alice").await?.metadata.generation;
             anyhow::Ok((engine.get().await?.resource_version(), set))
         };
-        let before = eventually("the versions to settle", 30, || async {
-            let first = versions().await?;
-            tokio::time::sleep(Duration::from_secs(2)).await;
-            Ok((first == versions().await?).then_some(first))
-        })
-        .await?;
+        engine.wait_rest().await?;
+        let before = versions().await?;
         let operators: Api<Pod> = Api::namespaced(namespace.client.clone(), SYSTEM);
         operators
             .delete_collection(

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, ensure};
+use anyhow::{bail, ensure};
 use kube::ResourceExt;
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -130,9 +130,9 @@ async fn alone_status_says_within_two_seconds_what_the_job_has_done() -> anyhow:
         let served = Served::new(&namespace, json!([]), slow).await?;
         let engine = served.engine(&namespace, "alice").await?;
         let credentials = Credentials::seed(&engine, CREDENTIALS).await?;
-        let mut tries = ["r-1", "r-2", "r-3"].into_iter();
-        loop {
-            let id = tries.next().context("no rotation was shown in time")?;
+        // A machine that is busy for a moment makes one of them late, and an operator that is too slow all of them.
+        let mut failed = Vec::new();
+        for id in ["r-1", "r-2"] {
             let seen = watch(&engine, id).await?;
             let backwards = seen
                 .by_status
@@ -142,12 +142,13 @@ async fn alone_status_says_within_two_seconds_what_the_job_has_done() -> anyhow:
             credentials.check().await?;
             let late = seen.late();
             if late.is_none() && seen.is_enough() {
-                break;
+                return served.remove().await;
             }
-            // A machine that is busy for a moment makes one of them late, and an operator that is too slow all of them.
-            eprintln!("{id}: {late:?} was not shown in time, or too little was seen: {seen:?}");
+            failed.push(format!(
+                "{id}: {late:?} was not shown in time, or too little was seen: {seen:?}"
+            ));
         }
-        served.remove().await
+        bail!("{}", failed.join("\n"))
     })
     .await
 }

@@ -135,8 +135,8 @@ where
         + DeserializeOwned
         + Serialize,
 {
-    engine.wait_rest().await?;
     for anothers in [json!("bob"), Value::Null] {
+        engine.wait_rest().await?;
         let edit = json!({ "metadata": { "labels": { labels::ENGINE: anothers } } });
         put_right::<K>(
             &engine.namespace,

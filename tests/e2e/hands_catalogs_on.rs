@@ -135,6 +135,7 @@ async fn a_catalog_that_cannot_be_handed_on_is_a_condition_and_engines_keep_what
         json!({}),
         async |namespace, served, backend, alice| {
             let api = backend.api(alice).await?;
+            let before = run(alice).await?;
             served.write(&json!({ "servers.json": "[" })).await?;
             let seen = alice.wait_reason("ClassResolved", "CatalogInvalid").await?;
             ensure!(
@@ -145,8 +146,8 @@ async fn a_catalog_that_cannot_be_handed_on_is_a_condition_and_engines_keep_what
             let seen = alice.wait_reason("ClassResolved", "CatalogMissing").await?;
             ensure!(seen.message.contains(&served.name), "{seen:?}");
             assert_eq!(names(&api).await?, ["one"]);
-            // A lost catalog stops nobody.
             alice.wait_reason("Ready", "AsExpected").await?;
+            assert_eq!(run(alice).await?, before, "a lost catalog stops nobody");
 
             // One that is born without a catalog serves all the same, and gets it later.
             let bob = served.engine(namespace, "bob").await?;

@@ -1,5 +1,8 @@
 //! Engines, from a test's point of view.
 
+use std::cell::RefCell;
+use std::time::{Duration, Instant};
+
 use anyhow::{Context as _, ensure};
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -13,6 +16,8 @@ use crate::{CLASS, ENGINE_IMAGE, Namespace, PLATFORM, eventually};
 
 /// Seconds that anything on a loaded test machine may take to come up.
 const PATIENCE: u64 = 90;
+/// An engine of which nothing was written for so long is at rest, if that was said.
+const AWHILE: Duration = Duration::from_secs(1);
 
 /// A `UserEngine` of the test class for this user.
 pub fn engine(name: &str, user: &str) -> Value {
@@ -127,13 +132,18 @@ impl Engine {
         .await
     }
 
-    /// Waits until the operator has nothing left to do for it, and says so.
+    /// Waits until the operator has nothing left to do for it: it has said so, and writes nothing for a second.
     pub async fn wait_rest(&self) -> anyhow::Result<UserEngine> {
         let what = format!("{} to be at rest", self.name);
+        let last = RefCell::new((None, Instant::now()));
         eventually(&what, PATIENCE, || async {
             let engine = self.get().await?;
-            let status = engine.status.as_ref();
-            let is_at_rest = status.is_some_and(|status| status.settled.is_some());
+            let mut last = last.borrow_mut();
+            if last.0 != engine.metadata.resource_version {
+                *last = (engine.resource_version(), Instant::now());
+            }
+            let has_rested = engine.status.as_ref().and_then(|it| it.settled.as_ref());
+            let is_at_rest = has_rested.is_some() && last.1.elapsed() > AWHILE;
             Ok(is_at_rest.then_some(engine))
         })
         .await

@@ -11,6 +11,7 @@ use userengine_api::{EngineClass, UserEngine};
 use crate::between::Fault;
 use crate::local_operator::LocalOperator;
 use crate::state::{difference, is_at_rest, state};
+use crate::wait::STEP;
 use crate::{Engine, Namespace, class, eventually};
 
 /// Longest time from the end of the harm until all is as if there had been none. A watch that went silent is given up by
@@ -250,7 +251,7 @@ impl<'a> Life<'a> {
             if Instant::now() > end {
                 bail!("it does not come to rest: {now}");
             }
-            tokio::time::sleep(Duration::from_millis(150)).await;
+            tokio::time::sleep(STEP).await;
         }
     }
 }

@@ -22,6 +22,8 @@ const BETWEEN: Duration = Duration::from_millis(300);
 /// Seconds after which the container of an engine whose trouble is mended is begun: a look of the operator, and a start on a
 /// loaded machine. Whoever waits for a kubelet or a controller that was refused waits for longer.
 const BACK: i64 = 25;
+/// Seconds in which it is said that a pod is ready, on a loaded machine.
+const TOLD: i64 = 10;
 
 impl Engine {
     /// Creates an engine of a class of its own, which has the namespace's name, with these changes to the test class.
@@ -54,13 +56,16 @@ where
     .await?;
     let (mut last, mut took) = (Instant::now(), Duration::ZERO);
     let condition = loop {
-        let said = condition(&engine.get().await?, kind);
+        let said = engine.get().await.map(|engine| condition(&engine, kind));
         took += last.elapsed().min(BETWEEN);
         last = Instant::now();
-        if let Some(said) = said.filter(|said| said.reason == reason) {
-            break said;
+        match said {
+            Ok(Some(said)) if said.reason == reason => break said,
+            said => ensure!(
+                took < SHOWN,
+                "{reason} did not show in {took:?}, but {said:?}"
+            ),
         }
-        ensure!(took < SHOWN, "{reason} did not show in {took:?}");
         tokio::time::sleep(STEP).await;
     };
     eprintln!("{reason} showed after {took:?}: {}", condition.message);
@@ -125,23 +130,34 @@ pub async fn is_told_once(engine: &Engine, reason: &str, seconds: u64) -> anyhow
     Ok(())
 }
 
-/// The engine is back after the cure, and its container was begun soon after it.
+/// The engine is back after the cure. Its container was begun soon after it, unless it ran all the while, and that it is ready
+/// was soon said.
 pub async fn is_back(engine: &Engine) -> anyhow::Result<()> {
     #[expect(
         clippy::disallowed_methods,
         reason = "the kubelet on this machine says when it began"
     )]
-    let cured = Timestamp::now();
+    let now = Timestamp::now;
+    let cured = now();
     engine.wait_phase(Phase::Ready).await?;
+    let said = now();
     let pod = engine.pod().await?.context("no pod")?;
-    let statuses = pod.status.and_then(|status| status.container_statuses);
-    let mut running = statuses.iter().flatten().filter_map(|container| {
-        let state = container.state.as_ref()?.running.as_ref()?;
-        state.started_at.as_ref()
+    let status = pod.status.context("no status")?;
+    let mut running = status.container_statuses.iter().flatten().filter_map(|it| {
+        let running = it.state.as_ref()?.running.as_ref()?;
+        running.started_at.as_ref()
     });
     let begun = running.next().context("no container")?.0;
     let seconds = begun.as_second() - cured.as_second();
-    eprintln!("begun again after {seconds} s");
     ensure!(seconds < BACK, "it was begun again after {seconds} s");
+    let mut conditions = status.conditions.iter().flatten();
+    let ready = conditions.find(|it| it.type_ == "Ready" && it.status == "True");
+    let ready = ready
+        .and_then(|it| it.last_transition_time.as_ref())
+        .context("not ready")?
+        .0;
+    let late = said.as_second() - ready.max(cured).as_second();
+    ensure!(late < TOLD, "that it is ready was said after {late} s");
+    eprintln!("begun {seconds} s after the cure, and said {late} s after it was ready");
     Ok(())
 }

@@ -74,6 +74,8 @@ pub struct Election {
     me: String,
     fence: Fence,
     claim: Option<Claim>,
+    /// It wrote a claim of its own, or may have.
+    has_claimed: bool,
     until: Instant,
     looks: u64,
 }
@@ -91,6 +93,7 @@ impl Election {
             me,
             fence,
             claim: None,
+            has_claimed: false,
             until: Instant::now(),
             looks: 0,
         }
@@ -155,6 +158,9 @@ impl Election {
     /// Lets the next replica lead at once. Whatever this one does must have come to its end.
     pub async fn release(self) {
         self.fence.close();
+        if !self.has_claimed {
+            return;
+        }
         let mut released = self.try_to_release().await;
         // A renewal may have been on its way whose answer nobody waits for.
         if released.as_ref().is_err_and(Trouble::is_conflict) {
@@ -190,6 +196,7 @@ impl Election {
         }
         let is_there = lease.is_some();
         let mut wanted = claimed(lease, &self.me, crate::clock::exactly());
+        self.has_claimed = true;
         let written = if is_there {
             self.leases.replace(LEASE, &ours(), &wanted).await?
         } else {

@@ -30,10 +30,12 @@ pub struct EngineName {
 }
 
 impl EngineName {
-    /// The engine that this object is, or belongs to by its label.
+    /// The engine that this object belongs to by its label, and by its name: that begins with its engine's.
     fn of_child(metadata: &ObjectMeta) -> Option<Self> {
-        let name = metadata.labels.as_ref()?.get(labels::ENGINE)?;
-        Some(Self::new(metadata.namespace.as_deref()?, name))
+        let engine = metadata.labels.as_ref()?.get(labels::ENGINE)?;
+        let rest = metadata.name.as_deref()?.strip_prefix(engine.as_str())?;
+        let is_ours = rest.is_empty() || rest.starts_with('-');
+        is_ours.then_some(Self::new(metadata.namespace.as_deref()?, engine))
     }
 
     /// This engine's.
@@ -195,6 +197,11 @@ impl Seen {
         let Ok(place) = entry.place(kind, mark::name(child)) else {
             return false;
         };
+        // A watch may be behind what a write of ours was answered with.
+        let known = entry.children.get(place).map(|known| known.version);
+        if known > Some(mark::version(child)) {
+            return false;
+        }
         entry.children.remove(place);
         entry.changes += 1;
         true

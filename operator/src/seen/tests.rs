@@ -4,7 +4,7 @@ use super::*;
 
 fn child(name: &str, version: u64, label: &str) -> ObjectMeta {
     serde_json::from_value(json!({
-        "namespace": "ns", "name": name, "uid": name, "resourceVersion": version.to_string(),
+        "namespace": "ns", "name": format!("alice-{name}"), "uid": name, "resourceVersion": version.to_string(),
         "labels": { labels::ENGINE: "alice", "l": label },
     }))
     .unwrap()
@@ -147,8 +147,9 @@ fn what_a_list_does_not_show_any_more_is_gone() {
 #[test]
 fn a_child_that_somebody_labels_as_anothers_wakes_the_engine_that_lost_it() {
     let seen = Seen::default();
-    let labelled = |name, version, engine: Option<&str>| {
-        let mut child = child(name, version, "");
+    let labelled = |name: &str, version, engine: Option<&str>| {
+        let mut child = child("", version, "");
+        child.name = Some(name.to_owned());
         child.labels = engine.map(|engine| [(labels::ENGINE.to_owned(), engine.to_owned())].into());
         child
     };
@@ -157,16 +158,26 @@ fn a_child_that_somebody_labels_as_anothers_wakes_the_engine_that_lost_it() {
         ("alice-headless", Some("alice-headless")),
         ("alice-rotate-0123456789-1", None),
     ] {
-        seen.show(Watched::Service, &child(name, 1, ""), Shown::Changed(1));
+        let born = labelled(name, 3, Some("alice"));
+        seen.show(Watched::Service, &born, Shown::Changed(1));
         let before = digest(&seen);
-        let stays = labelled(name, 2, Some("alice"));
+        let late = labelled(name, 2, anothers);
+        assert_eq!(
+            seen.strayed(Watched::Service, &late),
+            None,
+            "it was put right since"
+        );
+        let stays = labelled(name, 4, Some("alice"));
         assert_eq!(seen.strayed(Watched::Service, &stays), None, "{name}");
-        let strayed = labelled(name, 3, anothers);
+        let strayed = labelled(name, 5, anothers);
         assert_eq!(seen.strayed(Watched::Pod, &strayed), None, "another kind");
         assert_eq!(seen.strayed(Watched::Service, &strayed), Some(alice()));
         assert_eq!(seen.strayed(Watched::Service, &strayed), None, "once");
         assert_ne!(digest(&seen), before);
     }
+    let strayed = labelled("alice", 6, Some("bob"));
+    let news = seen.show(Watched::Service, &strayed, Shown::Changed(1));
+    assert_eq!(news, None, "bob has no child of that name");
 }
 
 #[test]

@@ -25,14 +25,14 @@ use crate::watches::{PAGE, Reopening};
 
 /// An item for each engine of which a child changed.
 pub type Woken = mpsc::UnboundedReceiver<ObjectRef<EngineSketch>>;
-/// The metadata of a claim, each time that one is seen which is being deleted.
-pub type Leaving = mpsc::UnboundedReceiver<ObjectMeta>;
+/// A claim, each time that one is seen which is being deleted.
+pub type Leaving = mpsc::UnboundedReceiver<ObjectRef<PersistentVolumeClaim>>;
 
 /// What the watches of one place tell.
 pub struct Told {
     /// Whom a change concerns.
     pub woken: Woken,
-    /// What is being deleted.
+    /// Which claims are being deleted.
     pub leaving: Leaving,
     /// One for each kind: comes after its first list. Before that, every engine looks as if something of it were missing.
     pub listed: Vec<oneshot::Receiver<()>>,
@@ -73,7 +73,7 @@ struct Follower {
     place: Place,
     seen: Arc<Seen>,
     wake: mpsc::UnboundedSender<ObjectRef<EngineSketch>>,
-    leave: mpsc::UnboundedSender<ObjectMeta>,
+    leave: mpsc::UnboundedSender<ObjectRef<PersistentVolumeClaim>>,
     /// Told after the first list.
     listed: Option<oneshot::Sender<()>>,
     /// Number of the last list that began.
@@ -112,7 +112,7 @@ impl Follower {
                     .seen
                     .show(self.kind, &object.metadata, Shown::Listed(self.list));
                 self.tell(news);
-                self.tell_of_leaving(object.metadata);
+                self.tell_of_leaving(&object.metadata);
             }
             Event::InitDone => {
                 let bereft = self.seen.listed(self.kind, &self.place, self.list);
@@ -128,7 +128,7 @@ impl Follower {
                     .show(self.kind, &object.metadata, Shown::Changed(self.list));
                 self.tell(news);
                 self.tell(self.seen.strayed(self.kind, &object.metadata));
-                self.tell_of_leaving(object.metadata);
+                self.tell_of_leaving(&object.metadata);
             }
             Event::Delete(object) => self.tell(self.seen.forget(self.kind, &object.metadata)),
         }
@@ -141,9 +141,13 @@ impl Follower {
             let _unheard = self.wake.unbounded_send(engine);
         }
     }
-    fn tell_of_leaving(&self, child: ObjectMeta) {
-        if self.kind == Watched::PersistentVolumeClaim && child.deletion_timestamp.is_some() {
-            let _unheard = self.leave.unbounded_send(child);
+
+    fn tell_of_leaving(&self, child: &ObjectMeta) {
+        let is_leaving = child.deletion_timestamp.is_some();
+        if self.kind == Watched::PersistentVolumeClaim && is_leaving {
+            let name = child.name.as_deref().unwrap_or_default();
+            let claim = ObjectRef::new(name).within(child.namespace.as_deref().unwrap_or_default());
+            let _unheard = self.leave.unbounded_send(claim);
         }
     }
 }

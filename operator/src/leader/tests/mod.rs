@@ -4,7 +4,7 @@ use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use self::server::{Line, Server, Wire};
+use self::server::{LATENCY, Line, Server, Wire};
 use super::decide::TERM;
 use super::*;
 
@@ -92,13 +92,19 @@ async fn when_the_leader_dies_the_next_one_leads_within_twenty_seconds() {
     }
 }
 
+/// The election of a replica that leads.
+async fn won(server: &Server, wire: &Wire) -> Election {
+    let (tell, _standing) = watch::channel(Standing::Looks);
+    let client = server.client(wire);
+    let mut first = Election::new(client, "system", "first".to_owned(), Fence::default());
+    first.win(&tell).await;
+    first
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_leader_that_releases_is_followed_at_once() {
     let server = Server::default();
-    let (tell, _standing) = watch::channel(Standing::Looks);
-    let client = server.client(&Wire::default());
-    let mut first = Election::new(client, "system", "first".to_owned(), Fence::default());
-    first.win(&tell).await;
+    let first = won(&server, &Wire::default()).await;
     let mut second = Replica::start(&server, "second");
     sleep(RETRY).await;
     first.release().await;
@@ -110,27 +116,47 @@ async fn a_leader_that_releases_is_followed_at_once() {
 #[tokio::test(start_paused = true)]
 async fn a_leader_releases_though_it_never_heard_of_its_last_renewal() {
     let (server, wire) = (Server::default(), Wire::default());
-    let (tell, _standing) = watch::channel(Standing::Looks);
-    let client = server.client(&wire);
-    let mut first = Election::new(client, "system", "first".to_owned(), Fence::default());
-    first.win(&tell).await;
-    wire.set(Line::Deaf);
-    assert!(
-        timeout(2 * RETRY, first.keep()).await.is_err(),
-        "it keeps it"
-    );
+    let mut first = won(&server, &wire).await;
+    wire.set(Line::Unheard);
+    let kept = timeout(2 * RETRY, first.keep()).await;
+    assert!(kept.is_err(), "it goes on");
+    assert_eq!(server.writes(), 2);
     wire.set(Line::Good);
     first.release().await;
     assert_eq!(server.holder(), None);
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_replica_that_never_heard_that_it_leads_releases_as_well() {
+    let (server, wire) = (Server::default(), Wire::default());
+    wire.set(Line::Unheard);
+    let (tell, _standing) = watch::channel(Standing::Looks);
+    let client = server.client(&wire);
+    let mut first = Election::new(client, "system", "first".to_owned(), Fence::default());
+    assert!(timeout(RETRY, first.win(&tell)).await.is_err());
+    assert_eq!(server.holder().as_deref(), Some("first"));
+    wire.set(Line::Good);
+    first.release().await;
+    assert_eq!(server.holder(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_renewal_that_arrives_in_the_middle_of_a_release_does_not_keep_it() {
+    let server = Server::default();
+    let first = won(&server, &Wire::default()).await;
+    let renewal = async {
+        // After what the release reads first, and before it writes.
+        sleep(LATENCY * 3 / 2).await;
+        server.renew();
+    };
+    tokio::join!(first.release(), renewal);
+    assert_eq!((server.holder(), server.writes()), (None, 3));
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_does_not_hold_the_lease_any_more_releases_nothing() {
     let server = Server::default();
-    let (tell, _standing) = watch::channel(Standing::Looks);
-    let client = server.client(&Wire::default());
-    let mut first = Election::new(client, "system", "first".to_owned(), Fence::default());
-    first.win(&tell).await;
+    let first = won(&server, &Wire::default()).await;
     let mut second = Replica::start(&server, "second");
     second.is(Standing::Starts).await;
     first.release().await;

@@ -11,7 +11,7 @@ use tokio::time::sleep;
 use tower::BoxError;
 
 /// One way.
-const LATENCY: Duration = Duration::from_millis(30);
+pub const LATENCY: Duration = Duration::from_millis(30);
 
 /// How a replica reaches the server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub enum Line {
     Silent,
     /// Requests arrive, and their answers do not.
     Deaf,
+    /// Requests arrive, and the answers to writes do not.
+    Unheard,
 }
 
 #[derive(Default)]
@@ -65,12 +67,16 @@ impl Server {
         let (server, wire) = (self.clone(), wire.clone());
         let service = tower::service_fn(move |request: Request<Body>| {
             let (server, wire) = (server.clone(), wire.clone());
+            let is_write = request.method() != Method::GET;
             async move {
                 wire.carries(&[Line::Silent]).await?;
                 sleep(LATENCY).await;
                 let answer = server.answer(request).await?;
                 sleep(LATENCY).await;
                 wire.carries(&[Line::Silent, Line::Deaf]).await?;
+                if is_write {
+                    wire.carries(&[Line::Unheard]).await?;
+                }
                 Ok::<_, BoxError>(answer)
             }
         });
@@ -109,6 +115,13 @@ impl Server {
             Some(lease) => drop(state.write(lease)),
             None => state.lease = None,
         }
+    }
+
+    /// Its holder writes it, without a change.
+    pub fn renew(&self) {
+        let mut state = self.0.lock().unwrap();
+        let lease = state.lease.clone().unwrap();
+        state.write(lease);
     }
 
     /// Who holds it.

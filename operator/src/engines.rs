@@ -1,0 +1,135 @@
+//! The controllers of the engines: one for each place.
+
+use std::future::ready;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures::StreamExt;
+use futures::future::join_all;
+use kube::Client;
+use kube::runtime::{controller, watcher};
+use tokio::sync::watch;
+
+use crate::config::Config;
+use crate::namespaces::Place;
+use crate::platform::Changes;
+use crate::seen::Woken;
+use crate::stop::{is_true, stopped};
+use crate::user_engine::{self, Context};
+use crate::{platform, watches};
+
+/// What engines are looked at with.
+pub struct Sight {
+    /// What every look shares.
+    pub context: Arc<Context>,
+    /// What watches the engines.
+    pub client: Client,
+    /// Of the classes, and of what they name.
+    pub platform_changes: Changes,
+    /// Whom a change of a child concerns, place by place.
+    pub woken: Vec<(Place, Woken)>,
+}
+
+/// Reconciles until told to stop, and finishes what it has begun.
+///
+/// A controller that is told to stop before it has listed its objects waits for that list for ever, and stops listing: one that
+/// has begun nothing yet is dropped.
+pub async fn engines(
+    sight: Sight,
+    config: &Config,
+    all_listed: watch::Receiver<bool>,
+    stop: watch::Receiver<bool>,
+) {
+    let controllers = sight.woken.into_iter().map(|(place, woken)| {
+        let context = sight.context.clone();
+        let begun = Arc::new(AtomicBool::new(false));
+        let has_begun = begun.clone();
+        let all_listed = all_listed.clone();
+        let reconcile = move |engine, context| {
+            let (begun, all_listed) = (begun.clone(), all_listed.clone());
+            async move {
+                is_true(all_listed).await;
+                begun.store(true, Ordering::Relaxed);
+                user_engine::reconcile(engine, context).await
+            }
+        };
+        let controller = watches::controller(&sight.client, &place, woken)
+            .reconcile_all_on(platform::heard(sight.platform_changes.clone()))
+            .with_config(controller::Config::default().concurrency(config.concurrency))
+            .graceful_shutdown_on(stopped(stop.clone()));
+        let results = controller.run(reconcile, user_engine::error_policy, context);
+        let work = results.for_each(|result| {
+            watch_result(result);
+            ready(())
+        });
+        finished(work, has_begun, stop.clone())
+    });
+    join_all(controllers).await;
+}
+
+/// Returns once the work is done, or once it is to stop and nothing of it has begun. What begins at that very moment is cut off,
+/// and reads before it writes.
+async fn finished(
+    work: impl Future<Output = ()>,
+    has_begun: Arc<AtomicBool>,
+    stop: watch::Receiver<bool>,
+) {
+    let in_vain = async {
+        stopped(stop).await;
+        if has_begun.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        biased;
+        () = work => {}
+        () = in_vain => {}
+    }
+}
+
+/// A reconcile that failed was logged by the error policy; what else can go wrong is the queue's.
+fn watch_result<T, E: std::error::Error + 'static>(
+    result: Result<T, controller::Error<E, watcher::Error>>,
+) {
+    match result {
+        // A child's event may outlive its engine.
+        Ok(_)
+        | Err(controller::Error::ReconcilerFailed(..) | controller::Error::ObjectNotFound(_)) => {}
+        Err(error) => tracing::warn!(%error, "a watch broke; it is opened again"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::sync::oneshot;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    const AWHILE: Duration = Duration::from_hours(1);
+
+    #[tokio::test(start_paused = true)]
+    async fn work_that_never_begins_does_not_keep_the_operator_from_ending() {
+        let (tell, told) = watch::channel(false);
+        let lists_for_ever = std::future::pending::<()>();
+        let mut ending = Box::pin(finished(lists_for_ever, Arc::default(), told));
+        assert!(timeout(AWHILE, &mut ending).await.is_err(), "not told yet");
+        tell.send_replace(true);
+        timeout(AWHILE, ending).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_that_has_begun_is_finished() {
+        let (tell, told) = watch::channel(true);
+        let (done, work) = oneshot::channel();
+        let work = async { work.await.unwrap() };
+        let begun = Arc::new(AtomicBool::new(true));
+        let mut ending = Box::pin(finished(work, begun, told));
+        assert!(timeout(AWHILE, &mut ending).await.is_err(), "it is at work");
+        done.send(()).unwrap();
+        timeout(AWHILE, ending).await.unwrap();
+        drop(tell);
+    }
+}
