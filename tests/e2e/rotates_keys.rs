@@ -12,7 +12,8 @@ use userengine_api::status::Phase;
 use userengine_e2e::{Connected, Engine, at, condition, eventually, holds, in_namespace, inside};
 
 #[tokio::test]
-async fn a_connection_outlives_its_key_and_the_old_key_alone_opens_nothing() -> anyhow::Result<()> {
+async fn a_connection_outlives_its_key_and_the_old_key_by_itself_opens_nothing()
+-> anyhow::Result<()> {
     in_namespace("rotate", |namespace| async move {
         let connected = Connected::new("rotate", &namespace).await?;
         let result = outlives(&connected).await;
