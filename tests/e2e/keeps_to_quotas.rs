@@ -2,7 +2,8 @@ use k8s_openapi::api::core::v1::ResourceQuota;
 use kube::api::PostParams;
 use serde_json::json;
 use userengine_api::UserEngine;
-use userengine_e2e::{Engine, Namespace, engine, eventually, in_namespace};
+use userengine_e2e::trouble::allows;
+use userengine_e2e::{Engine, engine, eventually, in_namespace};
 
 /// How many engines a namespace may have, in the words of Kubernetes.
 const COUNT: &str = "count/userengines.userengine.dev";
@@ -13,7 +14,7 @@ async fn an_engine_over_quota_never_exists() -> anyhow::Result<()> {
         let quota =
             json!({ "metadata": { "name": "engines" }, "spec": { "hard": { COUNT: "1" } } });
         namespace.create_object::<ResourceQuota>(quota).await?;
-        is_in_force(&namespace, "1").await?;
+        allows(&namespace, "engines", COUNT, "1").await?;
         Engine::create(&namespace, engine("alice", "alice")).await?;
         eventually("it to be counted", 60, || async {
             let quota: ResourceQuota = namespace.api().get("engines").await?;
@@ -42,23 +43,13 @@ async fn an_engine_over_quota_never_exists() -> anyhow::Result<()> {
 
         let more = json!({ "spec": { "hard": { COUNT: "2" } } });
         namespace.merge::<ResourceQuota>("engines", more).await?;
-        is_in_force(&namespace, "2").await?;
+        allows(&namespace, "engines", COUNT, "2").await?;
         // What admission knows of a quota may be a moment older.
         eventually("another one to be let in", 30, || async {
             let created = namespace.api().create(&PostParams::default(), &bob).await;
             Ok(Some(created.map(drop)?))
         })
         .await
-    })
-    .await
-}
-
-async fn is_in_force(namespace: &Namespace, hard: &str) -> anyhow::Result<()> {
-    eventually("the quota to be in force", 60, || async {
-        let quota: ResourceQuota = namespace.api().get("engines").await?;
-        let status = quota.status.and_then(|status| status.hard);
-        let known = status.is_some_and(|known| known.get(COUNT).is_some_and(|it| it.0 == hard));
-        Ok(known.then_some(()))
     })
     .await
 }

@@ -9,7 +9,7 @@ use kube::api::{DeleteParams, PostParams};
 use serde_json::{Value, json};
 use userengine_api::UserEngine;
 use userengine_api::status::Phase;
-use userengine_e2e::trouble::{container, is_back, is_told_once, says, told, waits_for};
+use userengine_e2e::trouble::{allows, container, is_back, is_told_once, says, told, waits_for};
 use userengine_e2e::{ENGINE_IMAGE, Engine, Namespace, condition, eventually, in_namespace};
 
 use crate::blocks_on_key_trouble::{destroy, key_secret, with_content};
@@ -66,17 +66,6 @@ fn quota(hard: &Value) -> ResourceQuota {
     serde_json::from_value(object).unwrap_or_default()
 }
 
-/// What a quota allows is in force once its status says so.
-async fn is_in_force(namespace: &Namespace, what: &str, amount: &str) -> anyhow::Result<()> {
-    eventually("the quota to be in force", 60, || async {
-        let quota: ResourceQuota = namespace.api().get("small").await?;
-        let hard = quota.status.and_then(|status| status.hard);
-        let known = hard.is_some_and(|hard| hard.get(what).is_some_and(|it| it.0 == amount));
-        Ok(known.then_some(()))
-    })
-    .await
-}
-
 async fn raise(namespace: &Namespace, hard: Value) -> anyhow::Result<()> {
     namespace
         .merge::<ResourceQuota>("small", json!({ "spec": { "hard": hard } }))
@@ -90,7 +79,7 @@ async fn a_pod_that_a_quota_refuses_is_tried_again_when_there_is_room() -> anyho
         let quotas = namespace.api::<ResourceQuota>();
         let none = quota(&json!({ "pods": "0", "services": "1" }));
         quotas.create(&PostParams::default(), &none).await?;
-        is_in_force(&namespace, "pods", "0").await?;
+        allows(&namespace, "small", "pods", "0").await?;
         let engine = Engine::of_class(&namespace, json!({})).await?;
         // First a child, then the pod.
         let condition = engine.wait_reason("Ready", "ChildRefused").await?;
@@ -113,7 +102,7 @@ async fn a_pod_that_a_quota_refuses_is_tried_again_when_there_is_room() -> anyho
         is_told_once(&engine, "PodRefused", 40).await?;
         let set = namespace.api::<StatefulSet>().get("alice").await?;
         raise(&namespace, json!({ "pods": "5" })).await?;
-        is_in_force(&namespace, "pods", "5").await?;
+        allows(&namespace, "small", "pods", "5").await?;
         is_back(&engine).await?;
         let same = namespace.api::<StatefulSet>().get("alice").await?;
         ensure!(same.uid() == set.uid(), "the StatefulSet was made anew");

@@ -11,7 +11,7 @@ use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 use userengine_api::labels;
-use userengine_e2e::trouble::{is_back, is_told_once, says, told};
+use userengine_e2e::trouble::{is_back, is_told_once, refuses, says, told};
 use userengine_e2e::{Engine, Namespace, eventually, in_namespace, security};
 
 /// The label that the test's policy asks for.
@@ -149,7 +149,10 @@ fn binding(name: &str) -> Value {
 }
 
 async fn until_welcome(namespace: &Namespace) -> anyhow::Result<()> {
-    in_force(namespace).await?;
+    let containers = json!([{ "name": "any", "image": "any", "securityContext": security() }]);
+    let pod =
+        json!({ "metadata": { "generateName": "any-" }, "spec": { "containers": containers } });
+    refuses::<Pod>(namespace, &pod, "welcome").await?;
     let engine = Engine::of_class(namespace, json!({})).await?;
     is_refused(&engine, "no pods before they are welcome").await?;
     is_tried_again(&engine, async {
@@ -158,25 +161,6 @@ async fn until_welcome(namespace: &Namespace) -> anyhow::Result<()> {
         let parameters = PatchParams::default();
         spaces.patch(&namespace.name, &parameters, &label).await?;
         Ok(())
-    })
-    .await
-}
-
-/// Policies come into force a moment after their making.
-async fn in_force(namespace: &Namespace) -> anyhow::Result<()> {
-    let containers = json!([{ "name": "any", "image": "any", "securityContext": security() }]);
-    let pod =
-        json!({ "metadata": { "generateName": "any-" }, "spec": { "containers": containers } });
-    let dry = PostParams {
-        dry_run: true,
-        ..PostParams::default()
-    };
-    eventually("the policy to be in force", 30, || async {
-        let pod = serde_json::from_value(pod.clone())?;
-        let Err(refused) = namespace.api::<Pod>().create(&dry, &pod).await else {
-            return Ok(None);
-        };
-        Ok(refused.to_string().contains("welcome").then_some(()))
     })
     .await
 }

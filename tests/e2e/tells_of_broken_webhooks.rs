@@ -7,8 +7,8 @@ use kube::Api;
 use kube::api::{DeleteParams, PostParams};
 use serde_json::json;
 use userengine_api::status::Phase;
-use userengine_e2e::trouble::says;
-use userengine_e2e::{Engine, Namespace, eventually, in_namespace};
+use userengine_e2e::trouble::{refuses, says};
+use userengine_e2e::{Engine, Namespace, in_namespace};
 
 /// Nobody serves it. Only Services of this namespace ask for it.
 fn broken(namespace: &Namespace) -> serde_json::Value {
@@ -34,7 +34,6 @@ async fn an_engine_whose_objects_a_broken_webhook_stops_says_so_and_comes_up_wit
         let webhooks: Api<ValidatingWebhookConfiguration> = Api::all(namespace.client.clone());
         let webhook = serde_json::from_value(broken(&namespace))?;
         webhooks.create(&PostParams::default(), &webhook).await?;
-        is_asked(&namespace).await?;
         let told = say(&namespace).await;
         webhooks
             .delete(&namespace.name, &DeleteParams::default())
@@ -45,28 +44,10 @@ async fn an_engine_whose_objects_a_broken_webhook_stops_says_so_and_comes_up_wit
     .await
 }
 
-/// The API server asks a webhook a moment after its making.
-async fn is_asked(namespace: &Namespace) -> anyhow::Result<()> {
-    let dry = PostParams {
-        dry_run: true,
-        ..PostParams::default()
-    };
+async fn say(namespace: &Namespace) -> anyhow::Result<Engine> {
     let any =
         json!({ "metadata": { "generateName": "any-" }, "spec": { "ports": [{ "port": 1 }] } });
-    eventually("the webhook to be asked", 30, || async {
-        let any: Service = serde_json::from_value(any.clone())?;
-        let Err(refused) = namespace.api().create(&dry, &any).await else {
-            return Ok(None);
-        };
-        Ok(refused
-            .to_string()
-            .contains("broken.example.com")
-            .then_some(()))
-    })
-    .await
-}
-
-async fn say(namespace: &Namespace) -> anyhow::Result<Engine> {
+    refuses::<Service>(namespace, &any, "broken.example.com").await?;
     let object = userengine_e2e::engine("alice", "alice");
     let engine = Engine::create(namespace, object).await?;
     // Nothing but the API server's answers shows it, and these not before there is a claim.

@@ -1,14 +1,18 @@
 //! What keeps an engine from coming up: that it is told in time and once, and that nobody waits once it is mended.
 
+use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use k8s_openapi::api::core::v1::{ContainerStatus, Event as CoreEvent};
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::core::v1::{ContainerStatus, Event as CoreEvent, ResourceQuota};
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use k8s_openapi::jiff::Timestamp;
-use kube::ResourceExt;
-use kube::api::ListParams;
+use kube::api::{ListParams, PostParams};
+use kube::{Resource, ResourceExt};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use userengine_api::status::Phase;
 
@@ -104,6 +108,45 @@ pub async fn told(namespace: &Namespace, reason: &str, words: &str) -> anyhow::R
     let found = namespace.api::<CoreEvent>().list(&of_reason).await?;
     let mut said = found.iter().filter_map(|event| event.message.as_deref());
     Ok(said.any(|message| message.contains(words)))
+}
+
+/// Waits until a quota is in force with this amount, as its status says.
+pub async fn allows(
+    namespace: &Namespace,
+    quota: &str,
+    what: &str,
+    amount: &str,
+) -> anyhow::Result<()> {
+    eventually("the quota to be in force", 60, || async {
+        let quota: ResourceQuota = namespace.api().get(quota).await?;
+        let hard = quota.status.and_then(|status| status.hard);
+        let known = hard.is_some_and(|hard| hard.get(what).is_some_and(|it| it.0 == amount));
+        Ok(known.then_some(()))
+    })
+    .await
+}
+
+/// Waits until the API server refuses such an object with this word: what is to refuse it is asked a moment after its making.
+pub async fn refuses<K>(namespace: &Namespace, object: &Value, word: &str) -> anyhow::Result<()>
+where
+    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+        + Clone
+        + Debug
+        + Serialize
+        + DeserializeOwned,
+{
+    let dry = PostParams {
+        dry_run: true,
+        ..PostParams::default()
+    };
+    eventually("it to be refused", 30, || async {
+        let object: K = serde_json::from_value(object.clone())?;
+        let Err(refused) = namespace.api().create(&dry, &object).await else {
+            return Ok(None);
+        };
+        Ok(refused.to_string().contains(word).then_some(()))
+    })
+    .await
 }
 
 /// Nothing is written to the engine while its trouble lasts, and there is one Event about it.
