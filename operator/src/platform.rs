@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use futures::stream::unfold;
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::runtime::reflector::{self, Lookup, Store};
+use kube::runtime::reflector::{self, Lookup, ObjectRef, Store};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
@@ -48,7 +48,11 @@ pub async fn watch(
     let config_maps = keep(tasks, config_maps, move |changed: ConfigMap| {
         // Others keep ConfigMaps in this namespace too, and may write them every few seconds.
         let name = changed.name_any();
-        if known.state().iter().any(|class| names(class, &name)) {
+        if known
+            .state()
+            .iter()
+            .any(|class| handed(class).any(|handed| handed == name))
+        {
             sender.send_replace(());
         }
     });
@@ -71,31 +75,32 @@ pub fn heard(changes: Changes) -> impl Stream<Item = ()> {
     })
 }
 
-/// A number that differs when what engines of this class follow differs; `None` if there is no such class.
+/// A number that differs when what engines of this class follow differs; `None` if there is no such class. `namespace` is the
+/// operator's own.
 pub fn mark(
     classes: &Store<EngineClass>,
     config_maps: &Store<ConfigMap>,
+    namespace: &str,
     class: &str,
 ) -> Option<u64> {
-    let classes = classes.state();
-    let class = classes.iter().find(|known| known.name_any() == class)?;
+    let class = classes.get(&ObjectRef::new(class))?;
     let mut hasher = DefaultHasher::new();
     (&class.metadata.uid, class.metadata.generation).hash(&mut hasher);
-    for handed in config_maps.state() {
-        if names(class, &handed.name_any()) {
-            (&handed.metadata.uid, &handed.metadata.resource_version).hash(&mut hasher);
-        }
+    for name in handed(&class) {
+        let found = config_maps.get(&ObjectRef::new(name).within(namespace));
+        let found = found.as_ref().map(|found| &found.metadata);
+        let version = found.map(|found| (&found.uid, &found.resource_version));
+        version.hash(&mut hasher);
     }
     Some(hasher.finish())
 }
 
-/// The class hands this ConfigMap to its engines.
-fn names(class: &EngineClass, config_map: &str) -> bool {
-    let catalog = class.spec.catalog.as_ref().map(|it| &it.config_map);
-    [catalog, class.spec.tls.ca_config_map.as_ref()]
-        .into_iter()
-        .flatten()
-        .any(|name| name == config_map)
+/// The ConfigMaps that a class hands to its engines.
+fn handed(class: &EngineClass) -> impl Iterator<Item = &str> {
+    let catalog = class.spec.catalog.as_ref();
+    let catalog = catalog.map(|catalog| catalog.config_map.as_str());
+    let roots = class.spec.tls.ca_config_map.as_deref();
+    [catalog, roots].into_iter().flatten()
 }
 
 fn keep<K>(tasks: &mut JoinSet<()>, objects: Api<K>, tell: impl Fn(K) + Send + 'static) -> Store<K>
@@ -144,11 +149,31 @@ mod tests {
     }
 
     #[test]
+    fn the_mark_is_the_same_in_whichever_order_things_are_kept() {
+        let fields =
+            json!({ "catalog": { "configMap": "servers" }, "tls": { "caConfigMap": "roots" } });
+        let mark = |version: &str| {
+            let (classes, mut writer) = reflector::store();
+            writer.apply_watcher_event(&watcher::Event::Apply(class("standard", true, &fields)));
+            let (config_maps, mut writer) = reflector::store();
+            for (name, version) in [("servers", "1"), ("roots", version), ("others", version)] {
+                let metadata = json!({ "namespace": "system", "name": name, "uid": name, "resourceVersion": version });
+                let handed = serde_json::from_value(json!({ "metadata": metadata })).unwrap();
+                writer.apply_watcher_event(&watcher::Event::<ConfigMap>::Apply(handed));
+            }
+            super::mark(&classes, &config_maps, "system", "standard").unwrap()
+        };
+        assert!((0..20).all(|_| mark("2") == mark("2")));
+        assert_ne!(mark("2"), mark("3"));
+    }
+
+    #[test]
     fn only_what_a_class_names_concerns_engines() {
         let fields =
             json!({ "catalog": { "configMap": "servers" }, "tls": { "caConfigMap": "roots" } });
         let class = class("standard", true, &fields);
-        assert!(names(&class, "servers") && names(&class, "roots"));
-        assert!(!names(&class, "kube-root-ca.crt"));
+        let names = |name: &str| handed(&class).any(|handed| handed == name);
+        assert!(names("servers") && names("roots"));
+        assert!(!names("kube-root-ca.crt"));
     }
 }

@@ -82,7 +82,9 @@ pub struct Context {
 impl Context {
     /// Everything that the watches show of an engine with this mark, which follows this class.
     fn digest(&self, engine: &impl ResourceExt, mark: u64, class: Option<&str>) -> Digest {
-        let class = class.and_then(|class| platform::mark(&self.classes, &self.platform, class));
+        let (classes, handed) = (&self.classes, &self.platform);
+        let class = class
+            .and_then(|class| platform::mark(classes, handed, &self.operator_namespace, class));
         let follows = (self.build, class);
         self.seen.digest(&EngineName::of(engine), mark, &follows)
     }
@@ -249,7 +251,9 @@ async fn assess(context: &Context, observed: &mut Observed) -> Assessment {
             .rollouts
             .ask(&observed.uid(), &class.name, most)
             .err();
-        assessment = assess::assess(observed);
+        if observed.waits_behind.is_some() {
+            assessment = assess::assess(observed);
+        }
     }
     let is_wanted = assessment.wants_word();
     let serving = observed.pod.as_ref().filter(|_| assessment.engine.holds());

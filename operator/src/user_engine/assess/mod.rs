@@ -174,11 +174,6 @@ pub struct Assessment {
 }
 
 impl Assessment {
-    /// The pod stays as it is until others of the class have come up again.
-    pub fn waits_for_its_turn(&self, observed: &Observed) -> bool {
-        self.standing == Standing::Behind && observed.waits_behind.is_some()
-    }
-
     /// What the conditions come to as a whole: what somebody has to act on, else the wish to stop it, which waits for
     /// nothing, else the first that does not hold.
     pub fn ready(&self) -> &Finding {
@@ -220,8 +215,7 @@ pub fn assess(observed: &Observed) -> Assessment {
         }
         _ => Standing::Apart,
     };
-    let waits = standing == Standing::Behind && observed.waits_behind.is_some();
-    let waits = resolved.as_ref().filter(|_| waits);
+    let waits = resolved.as_ref().filter(|_| standing.waits(observed));
     if let Some(resolved) = waits.filter(|_| class.reason == Reason::AsExpected) {
         class = rollout::queued(resolved);
     }

@@ -30,6 +30,13 @@ pub enum Standing {
     Apart,
 }
 
+impl Standing {
+    /// The pod stays as it is until others of the class have come up again.
+    pub fn waits(self, observed: &Observed) -> bool {
+        self == Self::Behind && observed.waits_behind.is_some()
+    }
+}
+
 /// Looks at pod and StatefulSet.
 pub fn standing(
     observed: &Observed,

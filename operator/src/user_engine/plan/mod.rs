@@ -200,7 +200,7 @@ fn live(observed: &Observed, assessment: &Assessment, class: &ResolvedClass, pla
         .iter()
         .find(|child| child.id.name == observed.names().catalog())
         .and_then(|catalog| build::nudge(observed, catalog));
-    let waits = assessment.waits_for_its_turn(observed);
+    let waits = assessment.standing.waits(observed);
     let children = children.into_iter();
     let children = children.filter(|child| !(waits && child.id.kind == ChildKind::StatefulSet));
     let children = children.map(Box::new);
