@@ -4,11 +4,12 @@ use anyhow::{Context as _, ensure};
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Pod, Secret, Service};
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
-use kube::{Api, Client, Config, ResourceExt};
+use kube::{Api, Client, ResourceExt};
 use rustix::process::Signal;
 use serde_json::json;
 use userengine_api::labels;
 use userengine_api::status::Phase;
+use userengine_e2e::attempts::as_operator;
 use userengine_e2e::machine::signal;
 use userengine_e2e::{
     Engine, Namespace, SYSTEM, engine, eventually, in_namespace, leader, operators,
@@ -201,9 +202,7 @@ fn restarts(pod: &Pod) -> (i32, Option<i32>) {
 
 #[tokio::test]
 async fn alone_the_operator_may_write_its_own_lease_and_no_other() -> anyhow::Result<()> {
-    let mut config = Config::infer().await?;
-    config.auth_info.impersonate = Some(format!("system:serviceaccount:{SYSTEM}:userengine"));
-    let operator = Client::try_from(config)?;
+    let operator = as_operator().await?;
     let leases = |namespace: &str| Api::<Lease>::namespaced(operator.clone(), namespace);
     leases(SYSTEM).get("userengine-operator").await?;
     let patch = Patch::Merge(json!({ "spec": { "holderIdentity": "somebody" } }));

@@ -61,11 +61,6 @@ async fn an_engine_that_no_node_has_room_for_is_unschedulable_until_it_asks_for_
     .await
 }
 
-fn quota(hard: &Value) -> ResourceQuota {
-    let object = json!({ "metadata": { "name": "small" }, "spec": { "hard": hard } });
-    serde_json::from_value(object).unwrap_or_default()
-}
-
 async fn raise(namespace: &Namespace, hard: Value) -> anyhow::Result<()> {
     namespace
         .merge::<ResourceQuota>("small", json!({ "spec": { "hard": hard } }))
@@ -76,9 +71,8 @@ async fn raise(namespace: &Namespace, hard: Value) -> anyhow::Result<()> {
 #[tokio::test]
 async fn a_pod_that_a_quota_refuses_is_tried_again_when_there_is_room() -> anyhow::Result<()> {
     in_namespace("quota", |namespace| async move {
-        let quotas = namespace.api::<ResourceQuota>();
-        let none = quota(&json!({ "pods": "0", "services": "1" }));
-        quotas.create(&PostParams::default(), &none).await?;
+        let none = json!({ "metadata": { "name": "small" }, "spec": { "hard": { "pods": "0", "services": "1" } } });
+        namespace.create_object::<ResourceQuota>(none).await?;
         allows(&namespace, "small", "pods", "0").await?;
         let engine = Engine::of_class(&namespace, json!({})).await?;
         // First a child, then the pod.
