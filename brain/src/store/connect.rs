@@ -69,14 +69,18 @@ pub(super) async fn to_copy(path: &Path) -> Result<SqliteConnection, OpenError> 
         .map_err(|error| OpenError::sqlite("read a copy of the brain", error))
 }
 
+/// A connection that writes, with every setting read back.
+pub(super) async fn to_write(
+    options: SqliteConnectOptions,
+) -> Result<SqliteConnection, sqlx::Error> {
+    let mut connection = options.connect().await?;
+    assert_settings(&mut connection).await?;
+    Ok(connection)
+}
+
 /// The one connection that writes.
 pub(super) async fn writer(path: &Path) -> Result<SqliteConnection, OpenError> {
-    let connected = async {
-        let mut connection = options(path).create_if_missing(false).connect().await?;
-        assert_settings(&mut connection).await?;
-        Ok(connection)
-    };
-    connected
+    to_write(options(path).create_if_missing(false))
         .await
         .map_err(|error| OpenError::sqlite("open the brain", error))
 }
@@ -95,7 +99,7 @@ pub(super) fn reader(path: &Path) -> SqlitePool {
         .connect_lazy_with(options(path).read_only(true))
 }
 
-pub(super) async fn assert_settings(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+async fn assert_settings(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     for (query, expected) in SETTINGS {
         let found: String = sqlx::query_scalar(query)
             .fetch_one(&mut *connection)

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
-use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use sqlx::{Connection, SqliteConnection};
 use userengine_api::key::Kid;
 
 use super::paths::{BrainPaths, beside};
@@ -27,13 +27,10 @@ pub(super) async fn create(paths: &BrainPaths, birth: &Birth<'_>) -> Result<(), 
     for suffix in ["", "-wal", "-shm", "-journal"] {
         remove_if_there(&beside(&paths.unborn, suffix)).map_err(failed)?;
     }
-    let mut brain = connect::options(&paths.unborn)
+    let options = connect::options(&paths.unborn)
         .create_if_missing(true)
-        .pragma("application_id", examine::APPLICATION_ID.to_string())
-        .connect()
-        .await
-        .map_err(failed)?;
-    connect::assert_settings(&mut brain).await.map_err(failed)?;
+        .pragma("application_id", examine::APPLICATION_ID.to_string());
+    let mut brain = connect::to_write(options).await.map_err(failed)?;
     schema::migrate(&mut brain).await?;
     write_first_rows(&mut brain, birth).await?;
     if !connect::checkpoint(&mut brain).await.map_err(failed)? {

@@ -75,20 +75,12 @@ impl Vault {
 
 #[cfg(test)]
 mod tests {
-    use std::fmt::Write;
-
+    use userengine_api::hex::hex;
     use userengine_api::key::EncryptionKey;
 
     use super::*;
     use crate::clock::Clock;
     use crate::ring::{Ring, RingConfig};
-
-    fn hex(tag: &Tag) -> String {
-        tag.iter().fold(String::new(), |mut text, byte| {
-            write!(text, "{byte:02x}").unwrap();
-            text
-        })
-    }
 
     /// Computed with HMAC-SHA256 of Python's standard library, as RFC 5869 and RFC 2104 have it.
     #[test]

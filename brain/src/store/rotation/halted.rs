@@ -79,7 +79,7 @@ impl Halted {
     }
 
     /// Looks for damage in the whole file, once: nothing is written before. May run beside what only reads.
-    pub async fn check_whole(&self) -> Result<(), OpenError> {
+    async fn check_whole(&self) -> Result<(), OpenError> {
         let check = || async {
             let mut brain = connect::immutable(&self.brain).await?;
             check_structure(&mut brain).await?;
@@ -125,18 +125,12 @@ impl Halted {
 
 /// Also what is freed is overwritten: a token under the key before must not stay behind in a page that nobody uses.
 async fn open_to_write(brain: &Path) -> Result<SqliteConnection, OpenError> {
-    let opened = async {
-        let mut connection = connect::options(brain)
-            .create_if_missing(false)
-            .pragma("secure_delete", "ON")
-            // Some batches a checkpoint, about 16 MiB of log: pages that batches share are brought home once.
-            .pragma("wal_autocheckpoint", "4000")
-            .connect()
-            .await?;
-        connect::assert_settings(&mut connection).await?;
-        Ok(connection)
-    };
-    opened
+    let options = connect::options(brain)
+        .create_if_missing(false)
+        .pragma("secure_delete", "ON")
+        // Some batches a checkpoint, about 16 MiB of log: pages that batches share are brought home once.
+        .pragma("wal_autocheckpoint", "4000");
+    connect::to_write(options)
         .await
         .map_err(|error| OpenError::sqlite("open the brain", error))
 }
