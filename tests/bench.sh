@@ -3,8 +3,8 @@
 #
 #   tests/bench.sh [PART...] [--rounds N] [--calls N] [--rows N] [--engines N[,N...]] [--out FOLDER]
 #
-# Parts: images, idle, start, calls, growth, connected, outages, hangs, rotation, fleet, stopped, apply, away; `connectors` stands for the five from calls to hangs.
-# Without a part: all of them. --calls is for `growth`, --rows for `rotation`, --engines for `fleet` and `stopped`, which
+# Parts: images, idle, start, calls, growth, connected, outages, hangs, rotation, fleet, large-fleet, stopped, apply, away; `connectors` stands for the five from calls to hangs.
+# Without a part: all of them but `large-fleet`. --calls is for `growth`, --rows for `rotation`, --engines for `fleet`, `large-fleet` and `stopped`, which
 # make the clusters of these names and remove them. The parts `apply` and `away` make the cluster 'bench' and remove it (or use KUBECONFIG, see
 # tests/setup.sh; `away` needs the machine below the cluster).
 set -euo pipefail
@@ -15,7 +15,7 @@ parts=() out=docs rounds=()
 connectors=(calls growth connected outages hangs)
 while [ $# -gt 0 ]; do
   case $1 in
-    apply|start|idle|images|calls|growth|connected|outages|hangs|rotation|away|fleet|stopped) parts+=("$1") ;;
+    apply|start|idle|images|calls|growth|connected|outages|hangs|rotation|away|fleet|large-fleet|stopped) parts+=("$1") ;;
     connectors) parts+=("${connectors[@]}") ;;
     --calls) [[ ${2:-} =~ ^[1-9][0-9]{2,8}$ ]] || usage; rounds+=(--calls "$2"); shift ;;
     --rows) [[ ${2:-} =~ ^[1-9][0-9]{2,6}$ ]] || usage; rounds+=(--rows "$2"); shift ;;
@@ -93,8 +93,9 @@ for part in "${parts[@]}"; do
     growth) step "growth (about 4 minutes)"; measure growth || failed=1 ;;
     connected) step "idle with connections (about 1 minute)"; measure connected || failed=1 ;;
     outages) step "outages (about 7 minutes)"; measure outages || failed=1 ;;
-    fleet) step "many engines (about 40 minutes)"; measure fleet || failed=1 ;;
-    stopped) step "many stopped engines (about 40 minutes)"; measure stopped || failed=1 ;;
+    fleet) step "many engines (about 20 minutes)"; measure fleet || failed=1 ;;
+    large-fleet) step "very many engines (about 2 hours)"; measure large-fleet || failed=1 ;;
+    stopped) step "many stopped engines (about 20 minutes)"; measure stopped || failed=1 ;;
     rotation) step "change of the key (about 4 minutes)"; measure rotation || failed=1 ;;
     hangs) step "hanging servers (about 4 minutes)"; measure hangs || failed=1 ;;
   esac

@@ -1,6 +1,8 @@
 //! What is done while this replica leads: puts the parts together and runs them until told to stop.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::fs::File;
+use std::hash::{DefaultHasher, Hasher as _};
+use std::io::{BufRead as _, BufReader};
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -135,8 +137,16 @@ async fn start(
 /// A number that differs for each build: another one may want other children of the same engine.
 fn build_mark() -> std::io::Result<u64> {
     let mut hasher = DefaultHasher::new();
-    std::fs::read("/proc/self/exe")?.hash(&mut hasher);
-    Ok(hasher.finish())
+    let mut program = BufReader::with_capacity(64 * 1024, File::open("/proc/self/exe")?);
+    loop {
+        let block = program.fill_buf()?;
+        if block.is_empty() {
+            return Ok(hasher.finish());
+        }
+        hasher.write(block);
+        let read = block.len();
+        program.consume(read);
+    }
 }
 
 /// Returns once the definition is there and may be listed. The controller's own store cannot be asked:

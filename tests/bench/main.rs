@@ -29,7 +29,9 @@ use crate::report::{Measured, Part, PartName, Report};
 use crate::server::Servers;
 
 /// Engines of the part `fleet`.
-const FLEET: [usize; 2] = [1_000, 10_000];
+const FLEET: [usize; 1] = [1_000];
+/// Engines of the part `large-fleet`.
+const LARGE_FLEET: [usize; 1] = [10_000];
 /// Engines of the part `stopped`.
 const STOPPED: [usize; 1] = [100_000];
 
@@ -57,10 +59,10 @@ struct Arguments {
     /// Calls of the part `growth`.
     #[arg(long, default_value_t = 1_000_000)]
     calls: usize,
-    /// Engines of the parts `fleet` and `stopped`; more than one number is measured one after the other. Without it, each part's own.
+    /// Engines of the parts `fleet`, `large-fleet` and `stopped`; more than one number is measured one after the other. Without it, each part's own.
     #[arg(long, value_delimiter = ',')]
     engines: Option<Vec<usize>>,
-    /// Seconds for which the parts `fleet` and `stopped` watch that nothing is written.
+    /// Seconds for which these parts watch that nothing is written.
     #[arg(long, default_value_t = 300)]
     quiet: u64,
     /// Rows of a round of the part `rotation`; ten times as many for its memory.
@@ -103,6 +105,9 @@ impl Arguments {
             PartName::Rotation => rotation::measure(&self.rotation(), rounds, self.rows),
             PartName::Away => away::measure(rounds),
             PartName::Fleet => fleet::measure(&self.fleet(), self.engines(&FLEET), rounds),
+            PartName::LargeFleet => {
+                fleet::measure(&self.fleet(), self.engines(&LARGE_FLEET), rounds)
+            }
             PartName::Stopped => stopped::measure(&self.fleet(), self.engines(&STOPPED), rounds),
         }
     }

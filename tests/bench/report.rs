@@ -44,6 +44,9 @@ pub enum PartName {
     Away,
     /// What the operator needs for many engines.
     Fleet,
+    /// The same for ten times as many, which takes hours and not minutes.
+    #[serde(rename = "large-fleet")]
+    LargeFleet,
     /// What it needs for more than etcd holds.
     Stopped,
 }
@@ -61,6 +64,7 @@ impl PartName {
             | Self::Hangs
             | Self::Rotation
             | Self::Fleet
+            | Self::LargeFleet
             | Self::Stopped => 5,
             Self::Away => 10,
             Self::Outages => 3,
@@ -83,6 +87,7 @@ impl fmt::Display for PartName {
             Self::Rotation => "rotation",
             Self::Away => "away",
             Self::Fleet => "fleet",
+            Self::LargeFleet => "large-fleet",
             Self::Stopped => "stopped",
         })
     }

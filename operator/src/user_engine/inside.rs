@@ -1,7 +1,8 @@
 //! What a running engine says of itself, on its internal port.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, PoisonError};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Empty, Limited};
@@ -9,7 +10,6 @@ use hyper::body::Bytes;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use k8s_openapi::api::core::v1::Pod;
-use kube::ResourceExt;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::net::TcpStream;
@@ -89,44 +89,35 @@ pub enum Error {
     NotUnderstood(String),
 }
 
-/// Asks each run of a pod once, and remembers the answer.
+/// Asks each run of a pod once for its engine's version, and remembers that.
 #[derive(Default)]
-pub struct Insides(Mutex<HashMap<String, (Run, Inside)>>);
+pub struct Insides(Mutex<HashMap<String, (Run, Box<str>)>>);
 
-/// One run of an engine: a pod and how often its container started.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Run {
-    pod: String,
-    restarts: i32,
-}
+/// One run of an engine: a pod and how often its container started, as a hash.
+type Run = u64;
 
 impl Insides {
-    /// What the engine in this pod says; from memory if this run was asked before.
-    pub async fn ask(&self, engine_uid: &str, pod: &Pod) -> Result<Inside, Error> {
+    /// The version that the engine in this pod says it has; from memory if this run was asked before.
+    pub async fn version(&self, engine_uid: &str, pod: &Pod) -> Result<Box<str>, Error> {
         let run = run_of(pod);
-        if let Some((known, inside)) = self
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(engine_uid)
+        if let Some((known, version)) = self.known().get(engine_uid)
             && *known == run
         {
-            return Ok(inside.clone());
+            return Ok(version.clone());
         }
-        let inside = ask_now(pod).await?;
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(engine_uid.to_owned(), (run, inside.clone()));
-        Ok(inside)
+        let version: Box<str> = ask_now(pod).await?.version.into();
+        self.known()
+            .insert(engine_uid.to_owned(), (run, version.clone()));
+        Ok(version)
     }
 
     /// Forgets an engine that is gone.
     pub fn forget(&self, engine_uid: &str) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(engine_uid);
+        self.known().remove(engine_uid);
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<String, (Run, Box<str>)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -135,10 +126,10 @@ fn run_of(pod: &Pod) -> Run {
         .status
         .iter()
         .flat_map(|status| status.container_statuses.iter().flatten());
-    Run {
-        pod: pod.uid().unwrap_or_default(),
-        restarts: containers.map(|container| container.restart_count).sum(),
-    }
+    let restarts: i32 = containers.map(|container| container.restart_count).sum();
+    let mut hasher = DefaultHasher::new();
+    (&pod.metadata.uid, restarts).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// What the engine in this pod says now: proof must be fresh.
@@ -234,6 +225,30 @@ mod tests {
         let of_another = Some(LastVerify { kid: kid("a") });
         assert!(!without(inside(|it| it.last_verify = of_another)));
         assert!(!without(inside(|it| it.write_kid = kid("c"))));
+    }
+
+    fn pod(uid: &str, restarts: i32) -> Pod {
+        let container = serde_json::json!({ "name": "engine", "image": "", "imageID": "", "ready": true,
+            "restartCount": restarts });
+        serde_json::from_value(serde_json::json!({
+            "metadata": { "uid": uid }, "status": { "containerStatuses": [container] },
+        }))
+        .unwrap()
+    }
+
+    #[tokio::test]
+    async fn each_run_is_asked_once_and_none_is_remembered_of_an_engine_that_is_gone() {
+        let insides = Insides::default();
+        let first = pod("p", 0);
+        let told = (run_of(&first), "0.1.0".into());
+        insides.known().insert("e".to_owned(), told);
+        let version = insides.version("e", &first).await;
+        assert_eq!(version.unwrap().as_ref(), "0.1.0");
+        // These pods have no address.
+        assert!(insides.version("e", &pod("p", 1)).await.is_err());
+        assert!(insides.version("e", &pod("q", 0)).await.is_err());
+        insides.forget("e");
+        assert!(insides.version("e", &first).await.is_err());
     }
 
     /// As `engine/src/internal/keys.rs` writes it; fields of no use here are left out of both.

@@ -63,7 +63,7 @@ pub struct Context {
     pub recorder: Recorder,
     /// The metrics.
     pub metrics: Arc<Metrics>,
-    /// What running engines said of themselves.
+    /// Which versions running engines said they have.
     pub insides: inside::Insides,
     /// Whose turn it is to be restarted for its class.
     pub rollouts: rollout::Rollouts,
@@ -276,8 +276,10 @@ async fn assess(context: &Context, observed: &mut Observed) -> Assessment {
 fn gone(context: &Context, engine: &EngineSketch) -> Done {
     show(context, engine, None, None);
     context.seen.gone(&EngineName::of(engine));
-    context.growths.forget(&engine.uid().unwrap_or_default());
-    context.rollouts.forget(&engine.uid().unwrap_or_default());
+    let uid = engine.uid().unwrap_or_default();
+    context.growths.forget(&uid);
+    context.rollouts.forget(&uid);
+    context.insides.forget(&uid);
     Done {
         phase: None,
         action: Action::await_change(),
@@ -292,15 +294,15 @@ async fn finish(
     assessment: &Assessment,
     trouble: Option<&Finding>,
 ) -> Result<Done, Error> {
-    let inside = ask_inside(context, observed, assessment).await;
+    let version = ask_version(context, observed, assessment).await;
     let report = Report {
         observed,
         assessment,
         trouble,
-        inside: inside.as_ref(),
+        version: version.as_deref(),
         now: crate::clock::now(),
     };
-    let unheard = assessment.engine.holds() && inside.is_none();
+    let unheard = assessment.engine.holds() && version.is_none();
     let wait = recheck::recheck(&report, unheard);
     let (engine, mut status) = (&*observed.engine, report.status());
     let name = EngineName::of(engine);
@@ -330,17 +332,17 @@ async fn finish(
     })
 }
 
-async fn ask_inside(
+async fn ask_version(
     context: &Context,
     observed: &Observed,
     assessment: &Assessment,
-) -> Option<inside::Inside> {
+) -> Option<Box<str>> {
     let pod = observed
         .pod
         .as_ref()
         .filter(|_| assessment.engine.holds())?;
-    match context.insides.ask(&observed.uid(), pod).await {
-        Ok(inside) => Some(inside),
+    match context.insides.version(&observed.uid(), pod).await {
+        Ok(version) => Some(version),
         Err(error) => {
             tracing::warn!(engine = observed.name(), %error, "the engine could not be asked; it is asked again");
             None

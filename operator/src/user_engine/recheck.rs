@@ -98,7 +98,8 @@ fn coming(report: &Report<'_>) -> Option<Duration> {
         let Some(since) = awaited.since else {
             return COMING;
         };
-        let age = observed.now.duration_since(since);
+        // Made in the future: our clock is behind the API server's.
+        let age = observed.now.duration_since(since).max(SignedDuration::ZERO);
         match Duration::try_from(observe::PATIENCE - age) {
             Ok(left) if !left.is_zero() => left.max(SOON),
             _ if age < LONG => COMING,
@@ -170,7 +171,7 @@ mod tests {
             observed,
             assessment: &assessment,
             trouble: None,
-            inside: None,
+            version: None,
             now: Timestamp::UNIX_EPOCH,
         };
         recheck(&report, false)
@@ -233,6 +234,7 @@ mod tests {
         // First when its patience ends, for before that nothing is read.
         let patience = Duration::try_from(observe::PATIENCE).unwrap();
         assert!(at(0) >= patience && at(0) < Duration::from_secs(4));
+        assert_eq!(at(-3600), at(0), "the clock is behind");
         for second in [3, 30, 121, 299] {
             assert!(at(second) < Duration::from_millis(3500), "{second}");
         }

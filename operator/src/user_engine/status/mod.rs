@@ -3,7 +3,7 @@
 mod api_key;
 mod encryption;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::ResourceExt;
 use userengine_api::condition::{ConditionType, Reason};
@@ -11,7 +11,7 @@ use userengine_api::status::{EngineInfo, Phase, StorageInfo, UserEngineStatus};
 
 use super::assess::{Assessment, Finding, Severity};
 use super::build;
-use super::inside::Inside;
+use super::observe::PATIENCE;
 use super::observed::Observed;
 
 /// What a status is made from.
@@ -22,8 +22,8 @@ pub struct Report<'a> {
     pub assessment: &'a Assessment,
     /// What stood in the way of the plan.
     pub trouble: Option<&'a Finding>,
-    /// What the engine says of itself.
-    pub inside: Option<&'a Inside>,
+    /// The version that the engine says it has.
+    pub version: Option<&'a str>,
     /// The time of a transition that happens now.
     pub now: Timestamp,
 }
@@ -74,6 +74,34 @@ impl Report<'_> {
         }
     }
 
+    /// What is new in this status is only how far a pod has come that was made just now. That is told if it takes longer, or
+    /// with what it comes to.
+    pub fn is_passing(&self, status: &UserEngineStatus) -> bool {
+        let Some(last) = &self.observed.engine.status else {
+            return false;
+        };
+        let told_at_once = |status: &UserEngineStatus| {
+            let passing = ["Ready", "StorageReady", "EngineAvailable"];
+            let mut status = status.clone();
+            (status.node, status.engine, status.storage) = (None, None, None);
+            status
+                .conditions
+                .retain(|condition| !passing.contains(&condition.type_.as_str()));
+            status
+        };
+        status.phase == Some(Phase::Starting)
+            && self.trouble.is_none()
+            && self.has_new_pod()
+            && told_at_once(status) == told_at_once(last)
+    }
+
+    fn has_new_pod(&self) -> bool {
+        let pod = self.observed.pod.as_ref();
+        let made = pod.and_then(|pod| pod.metadata.creation_timestamp.as_ref());
+        let age = made.map(|made| self.observed.now.duration_since(made.0));
+        age.is_some_and(|age| (SignedDuration::ZERO..PATIENCE).contains(&age))
+    }
+
     /// The generation that was acted on: during a pause that of its beginning, so that whoever waits for a change to be
     /// carried out goes on waiting.
     fn generation(&self) -> Option<i64> {
@@ -104,7 +132,7 @@ impl Report<'_> {
             .find(|container| container.name == build::CONTAINER)?;
         Some(EngineInfo {
             image: container.image.clone().unwrap_or_default(),
-            version: self.inside.map(|inside| inside.version.clone()),
+            version: self.version.map(str::to_owned),
         })
     }
 

@@ -5,7 +5,7 @@ use serde_json::json;
 use userengine_api::status::ApiKeyInfo;
 
 use super::*;
-use crate::user_engine::fixtures::{self, World, key, record, world};
+use crate::user_engine::fixtures::{self, World, record, world};
 use crate::user_engine::observed::ApiKeySecret;
 
 fn alive() -> World {
@@ -20,14 +20,14 @@ fn status_at(
     world: &World,
     now: Timestamp,
     trouble: Option<&Finding>,
-    inside: Option<&Inside>,
+    version: Option<&str>,
 ) -> UserEngineStatus {
     let assessment = world.assess();
     Report {
         observed: &world.0,
         assessment: &assessment,
         trouble,
-        inside,
+        version,
         now,
     }
     .status()
@@ -93,15 +93,49 @@ fn a_whole_status_of_a_running_engine() {
     let world = alive()
         .class(&json!({ "publicURL": "https://{name}.{namespace}.engines.example.com" }))
         .running();
-    let inside = Inside {
-        version: "0.1.0".to_owned(),
-        write_kid: key(1).kid(),
-        held_kids: Vec::new(),
-        rows_by_kid: std::collections::BTreeMap::new(),
-        last_verify: None,
-        api_key_hashes: Vec::new(),
+    insta::assert_yaml_snapshot!("running", status_at(&world, noon(), None, Some("0.1.0")));
+}
+
+/// What would be told of a pod of this age that has come this far, with this status told before, passes by in a moment.
+fn passes(told: Option<UserEngineStatus>, age: i64, far: impl Fn(World) -> World) -> bool {
+    let mut world = far(alive()).created("2026-06-01T12:00:00Z");
+    Arc::get_mut(&mut world.0.engine).unwrap().status = told;
+    world.0.now = noon() + SignedDuration::from_secs(age);
+    let report = Report {
+        observed: &world.0,
+        assessment: &world.assess(),
+        trouble: None,
+        version: None,
+        now: world.0.now,
     };
-    insta::assert_yaml_snapshot!("running", status_at(&world, noon(), None, Some(&inside)));
+    report.is_passing(&report.status())
+}
+
+fn starts(world: World) -> World {
+    let creating = json!({ "waiting": { "reason": "ContainerCreating" } });
+    world.container(&creating, &json!({}))
+}
+
+#[test]
+fn how_far_a_new_pod_has_come_is_told_if_it_takes_longer() {
+    let first = || Some(status(&alive().claim_phase("Pending")));
+    assert!(passes(first(), 0, starts));
+    assert!(passes(first(), 2, starts));
+    assert!(!passes(first(), 3, starts), "it takes longer");
+    assert!(!passes(first(), -1, starts), "the clock is behind");
+    assert!(!passes(None, 0, starts), "nothing was told yet");
+}
+
+#[test]
+fn what_a_new_pod_comes_to_is_told_at_once() {
+    let first = || Some(status(&alive().claim_phase("Pending")));
+    let refusal = r#"{"reason":"BrainCorrupt","message":"damaged"}"#;
+    assert!(!passes(first(), 1, World::running));
+    assert!(!passes(first(), 1, |world| world.ended(refusal)));
+    assert!(!passes(first(), 1, |world| starts(world).suspended()));
+    assert!(!passes(first(), 1, |world| starts(world).paused()));
+    let changed = |world| starts(world).engine(|engine| engine.metadata.generation = Some(9));
+    assert!(!passes(first(), 1, changed));
 }
 
 #[test]

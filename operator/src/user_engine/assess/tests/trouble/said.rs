@@ -9,7 +9,7 @@ fn then(world: &World, mut next: World) -> (Finding, Finding) {
         observed: &world.0,
         assessment: &assessment,
         trouble: None,
-        inside: None,
+        version: None,
         now: jiff::Timestamp::UNIX_EPOCH,
     };
     let status = report.status();
