@@ -17,6 +17,12 @@ impl Names<'_> {
         self.0.to_owned()
     }
 
+    /// The pod of the StatefulSet
+    /// (<https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#ordinal-index>).
+    pub fn pod(self) -> String {
+        format!("{}-0", self.0)
+    }
+
     /// The headless Service, which gives the pod its DNS name.
     pub fn headless(self) -> String {
         format!("{}-headless", self.0)

@@ -66,6 +66,23 @@ pub fn host(field: &str) -> Rule {
         .message(format!("{field}: {form}").as_str())
 }
 
+/// The field is the name of an object of this kind
+/// (<https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-subdomain-names>).
+pub fn name_of(field: &str, kind: &str) -> Rule {
+    matches(SUBDOMAIN, &name_form(field, kind))
+}
+
+/// Every entry is the name of an object of this kind.
+pub fn names_of(field: &str, kind: &str) -> Rule {
+    all_match(SUBDOMAIN, &name_form(field, kind))
+}
+
+fn name_form(field: &str, kind: &str) -> String {
+    format!(
+        "{field}: the name of a {kind} has lowercase letters, digits, '-' and '.', and starts and ends with a letter or digit"
+    )
+}
+
 /// The field is a label of a DNS name.
 pub fn label(field: &str) -> Rule {
     let form = "has lowercase letters, digits and '-', and starts and ends with a letter or digit";
@@ -112,24 +129,26 @@ pub fn at_most_a_week(field: &str) -> Rule {
 
 /// The request of `resource` is not above its limit: the API server would refuse every pod.
 pub fn not_above(resource: &str) -> Rule {
-    let (request, limit) = (
-        format!("self.requests.{resource}"),
-        format!("self.limits.{resource}"),
-    );
-    Rule::new(at_most(&request, &limit)).message(above_its_limit(resource).as_str())
+    request_rule(resource, at_most)
 }
 
 /// The same of amounts that may be left out.
 pub fn not_above_where_given(resource: &str) -> Rule {
+    request_rule(resource, |request, limit| {
+        format!(
+            "!has({request}) || !has({limit}) || {}",
+            at_most(request, limit)
+        )
+    })
+}
+
+fn request_rule(resource: &str, rule: impl Fn(&str, &str) -> String) -> Rule {
     let (request, limit) = (
         format!("self.requests.{resource}"),
         format!("self.limits.{resource}"),
     );
-    let rule = format!(
-        "!has({request}) || !has({limit}) || {}",
-        at_most(&request, &limit)
-    );
-    Rule::new(rule).message(above_its_limit(resource).as_str())
+    let message = format!("requests.{resource} must not be above limits.{resource}");
+    Rule::new(rule(&request, &limit)).message(message.as_str())
 }
 
 /// What a class gives is not above what it allows.
@@ -141,10 +160,6 @@ pub fn not_above_the_maximum(resource: &str) -> Rule {
     let rule = format!("!has(self.maxResources) || {}", at_most(&limit, &most));
     let message = format!("maxResources.{resource} must not be below resources.limits.{resource}");
     Rule::new(rule).message(message.as_str())
-}
-
-fn above_its_limit(resource: &str) -> String {
-    format!("requests.{resource} must not be above limits.{resource}")
 }
 
 /// True as well where one of the two is no quantity, which another rule says.

@@ -106,7 +106,7 @@ impl Arguments {
             PartName::Away => away::measure(rounds),
             PartName::Fleet => fleet::measure(&self.fleet(), self.engines(&FLEET), rounds),
             PartName::LargeFleet => {
-                fleet::measure(&self.fleet(), self.engines(&LARGE_FLEET), rounds)
+                fleet::measure_in_turn(&self.fleet(), self.engines(&LARGE_FLEET), rounds)
             }
             PartName::Stopped => stopped::measure(&self.fleet(), self.engines(&STOPPED), rounds),
         }

@@ -66,7 +66,7 @@ pub fn method(part: PartName) -> String {
         PartName::Rotation => ROTATION.to_owned(),
         PartName::Away => away(),
         PartName::Fleet => FLEET.to_owned(),
-        PartName::LargeFleet => "As [many engines](#many-engines).".to_owned(),
+        PartName::LargeFleet => LARGE_FLEET.to_owned(),
         PartName::Stopped => STOPPED.to_owned(),
     }
 }
@@ -82,6 +82,12 @@ stopped and started anew, once a round: *until quiet* ends with the last thing t
 - **Plain `Controller::new`**: the controller that the documentation of kube shows, which keeps what it watches in stores and
   applies at each reconcile copies of the same children (`operator/examples/plain.rs`, built with the same flags). It makes no keys,
   asks no engine anything, and writes a status of one field.
+";
+
+const LARGE_FLEET: &str = "\
+As [many engines](#many-engines), but in one cluster for both, because it takes so long to make them: ours comes first, and the
+plain controller takes over what ours has made, to which it applies its own copies. That first start of it is not counted as a restart. After 12
+minutes no further restart begins, so one that takes minutes has fewer rounds.
 ";
 
 const STOPPED: &str = "\

@@ -12,12 +12,12 @@ pub struct AllowedEnvFrom {
     /// Names of Secrets of the engine's own namespace.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), inner(length(min = 1, max = 253), regex(pattern = rules::SUBDOMAIN)), extend("x-kubernetes-list-type" = "set"))]
-    #[x_kube(validation = rules::all_match(rules::SUBDOMAIN, "secretNames: the name of a Secret has lowercase letters, digits, '-' and '.', and starts and ends with a letter or digit"))]
+    #[x_kube(validation = rules::names_of("secretNames", "Secret"))]
     pub secret_names: Vec<String>,
     /// Names of ConfigMaps of the engine's own namespace.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), inner(length(min = 1, max = 253), regex(pattern = rules::SUBDOMAIN)), extend("x-kubernetes-list-type" = "set"))]
-    #[x_kube(validation = rules::all_match(rules::SUBDOMAIN, "configMapNames: the name of a ConfigMap has lowercase letters, digits, '-' and '.', and starts and ends with a letter or digit"))]
+    #[x_kube(validation = rules::names_of("configMapNames", "ConfigMap"))]
     pub config_map_names: Vec<String>,
 }
 

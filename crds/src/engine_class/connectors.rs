@@ -13,7 +13,7 @@ pub struct Catalog {
     /// A ConfigMap of the operator's namespace: each key that ends in `.json` is a file of the catalog. The operator keeps
     /// a copy of it beside each engine. At most 256 KiB; a change is in force without a restart.
     #[schemars(length(min = 1, max = 253), regex(pattern = rules::SUBDOMAIN))]
-    #[x_kube(validation = rules::matches(rules::SUBDOMAIN, "configMap: the name of a ConfigMap has lowercase letters, digits, '-' and '.', and starts and ends with a letter or digit"))]
+    #[x_kube(validation = rules::name_of("configMap", "ConfigMap"))]
     pub config_map: String,
 }
 
@@ -48,7 +48,7 @@ pub struct Tls {
     /// public ones when an engine calls an MCP server or its provider. A change restarts the engines.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253), regex(pattern = rules::SUBDOMAIN))]
-    #[x_kube(validation = rules::matches(rules::SUBDOMAIN, "caConfigMap: the name of a ConfigMap has lowercase letters, digits, '-' and '.', and starts and ends with a letter or digit"))]
+    #[x_kube(validation = rules::name_of("caConfigMap", "ConfigMap"))]
     pub ca_config_map: Option<String>,
 }
 

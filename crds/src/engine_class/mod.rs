@@ -117,7 +117,7 @@ pub struct EngineClassSpec {
     /// servers that need it are unavailable there, and all else works.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), inner(length(min = 1, max = 253), regex(pattern = rules::SUBDOMAIN)), extend("x-kubernetes-list-type" = "set"))]
-    #[x_kube(validation = rules::all_match(rules::SUBDOMAIN, "secretNames: the name of a Secret has lowercase letters, digits, '-' and '.', and starts and ends with a letter or digit"))]
+    #[x_kube(validation = rules::names_of("secretNames", "Secret"))]
     pub secret_names: Vec<String>,
 
     /// The address under which providers send a person back, the same for all engines: that of the relay. Providers
@@ -154,13 +154,13 @@ pub struct EngineClassSpec {
     /// The RuntimeClass of the pods. Omitted: the cluster's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253), regex(pattern = rules::SUBDOMAIN))]
-    #[x_kube(validation = rules::matches(rules::SUBDOMAIN, "runtimeClassName: the name of a RuntimeClass has lowercase letters, digits, '-' and '.', and starts and ends with a letter or digit"))]
+    #[x_kube(validation = rules::name_of("runtimeClassName", "RuntimeClass"))]
     pub runtime_class_name: Option<String>,
 
     /// The PriorityClass of the pods. Omitted: the cluster's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253), regex(pattern = rules::SUBDOMAIN))]
-    #[x_kube(validation = rules::matches(rules::SUBDOMAIN, "priorityClassName: the name of a PriorityClass has lowercase letters, digits, '-' and '.', and starts and ends with a letter or digit"))]
+    #[x_kube(validation = rules::name_of("priorityClassName", "PriorityClass"))]
     pub priority_class_name: Option<String>,
 
     /// Labels of the nodes that the pods may run on.

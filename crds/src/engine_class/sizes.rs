@@ -77,7 +77,7 @@ pub struct Storage {
     /// The StorageClass. Omitted: the cluster's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253), regex(pattern = rules::SUBDOMAIN))]
-    #[x_kube(validation = rules::matches(rules::SUBDOMAIN, "storageClassName: the name of a StorageClass has lowercase letters, digits, '-' and '.', and starts and ends with a letter or digit"))]
+    #[x_kube(validation = rules::name_of("storageClassName", "StorageClass"))]
     pub storage_class_name: Option<String>,
     /// How the volume may be mounted. `ReadWriteOncePod` keeps a second pod out, whatever happens.
     #[serde(default)]

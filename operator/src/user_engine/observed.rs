@@ -7,8 +7,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Event, PersistentVolumeClaim, Pod};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use kube::api::DynamicObject;
+use userengine_api::condition::ConditionType;
 use userengine_api::key::{KeyError, Kid};
 use userengine_api::names::{INITIAL, Names, key_suffix};
 use userengine_api::{EngineClass, UserEngine};
@@ -83,6 +85,12 @@ impl Observed {
     /// Names of the children.
     pub fn names(&self) -> Names<'_> {
         Names(self.engine.metadata.name.as_deref().unwrap_or_default())
+    }
+
+    /// What status says of this condition; `None` if it never did.
+    pub fn condition(&self, kind: ConditionType) -> Option<&Condition> {
+        let mut all = self.engine.status.as_ref()?.conditions.iter();
+        all.find(|condition| condition.type_ == kind.as_str())
     }
 
     /// The record on the claim; `None` if there is no claim.

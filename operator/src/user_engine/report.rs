@@ -70,9 +70,8 @@ fn paused(report: &Report<'_>) -> Option<Event> {
 }
 
 fn last_reason<'a>(report: &'a Report<'_>, kind: ConditionType) -> Option<&'a str> {
-    let last = report.observed.engine.status.as_ref()?.conditions.iter();
-    let mut last = last.filter(|last| last.type_ == kind.as_str());
-    last.next().map(|last| last.reason.as_str())
+    let last = report.observed.condition(kind)?;
+    Some(last.reason.as_str())
 }
 
 fn event(type_: EventType, reason: &str, note: &str) -> Event {

@@ -17,6 +17,7 @@ use kube::api::PostParams;
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client, ResourceExt as _};
 use serde_json::json;
+use tokio::runtime::Runtime;
 use tokio::time::timeout;
 use userengine_api::UserEngine;
 use userengine_api::status::Phase;
@@ -39,6 +40,8 @@ pub const OF_A_WORKSPACE: usize = 100;
 const AT_ONCE: usize = 16;
 /// For so long nothing may happen before it is said that nothing happens.
 pub const STILL: Duration = Duration::from_secs(3);
+/// After so long no further restart begins.
+const RESTARTS: Duration = Duration::from_mins(12);
 /// Longest time that a fleet may take for anything.
 pub const LIMIT: Duration = Duration::from_hours(2);
 
@@ -54,82 +57,171 @@ pub struct Programs {
     pub quiet: Duration,
 }
 
-/// Measures fleets of these sizes; `rounds` restarts of each.
+/// Measures fleets of these sizes; `rounds` restarts of each operator, in a cluster of its own.
 pub fn measure(programs: &Programs, sizes: &[usize], rounds: u32) -> anyhow::Result<Measured> {
+    of_each(sizes, |runtime, size| {
+        let measure = |kind| {
+            let busy = wait_until_quiet(QUIET)?;
+            let side = runtime.block_on(async {
+                let fleet = Fleet::fresh(kind, size).await?;
+                fleet.measure(programs, kind, Before::Nothing, rounds).await
+            })?;
+            anyhow::Ok((side, busy))
+        };
+        let (ours, before_ours) = measure(Kind::Ours)?;
+        let (plain, before_plain) = measure(Kind::Plain)?;
+        let busy = vec![before_ours, before_plain];
+        Ok((lines(programs, size, &ours, &plain), busy))
+    })
+}
+
+/// Measures fleets of these sizes in one cluster: the other operator takes over what ours has made.
+pub fn measure_in_turn(
+    programs: &Programs,
+    sizes: &[usize],
+    rounds: u32,
+) -> anyhow::Result<Measured> {
+    of_each(sizes, |runtime, size| {
+        let busy = wait_until_quiet(QUIET)?;
+        let (ours, plain) = runtime.block_on(async {
+            let fleet = Fleet::fresh(Kind::Ours, size).await?;
+            let measure = |kind, before| fleet.measure(programs, kind, before, rounds);
+            let ours = measure(Kind::Ours, Before::Nothing).await?;
+            anyhow::Ok((ours, measure(Kind::Plain, Before::Everything).await?))
+        })?;
+        Ok((lines(programs, size, &ours, &plain), vec![busy]))
+    })
+}
+
+type Found = (Vec<Line>, Vec<f64>);
+
+fn of_each(
+    sizes: &[usize],
+    measure: impl Fn(&Runtime, usize) -> anyhow::Result<Found>,
+) -> anyhow::Result<Measured> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()?;
     nodes::answer_for_engines(ADDRESS)?;
-    let mut measured = Measured {
-        lines: Vec::new(),
-        busy: Vec::new(),
-        notes: Vec::new(),
-    };
+    let (mut lines, mut busy) = (Vec::new(), Vec::new());
     for size in sizes {
-        let mut measure = |kind| {
-            measured.busy.push(wait_until_quiet(QUIET)?);
-            runtime.block_on(one(programs, kind, *size, rounds))
-        };
-        let (ours, plain) = (measure(Kind::Ours)?, measure(Kind::Plain)?);
-        measured.lines.extend(lines(programs, *size, &ours, &plain));
+        let (its_lines, its_busy) = measure(&runtime, *size)?;
+        lines.extend(its_lines);
+        busy.extend(its_busy);
     }
-    Ok(measured)
+    Ok(Measured {
+        lines,
+        busy,
+        notes: Vec::new(),
+    })
 }
 
 /// What one operator needed for one fleet.
 #[derive(Debug, Default)]
 struct Side {
-    seconds: f64,
+    grown: Option<Grown>,
     memory: f64,
     most_memory: f64,
-    writes: f64,
-    reconciles: f64,
     writes_at_rest: f64,
     restarts: Vec<f64>,
     writes_of_restarts: Vec<f64>,
     memory_after_restart: Vec<f64>,
 }
 
-async fn one(programs: &Programs, kind: Kind, size: usize, rounds: u32) -> anyhow::Result<Side> {
-    eprintln!("    {kind:?}, {size} engines: a fresh cluster");
-    let (cluster, client) = Cluster::fresh(CLUSTER).await?;
-    let nodes = nodes::play(&client, ADDRESS);
-    prepare(&client, size).await?;
-    let start = |turn: u32| programs.start(kind, &cluster.kubeconfig, turn);
-    let mut operator = start(0)?;
-    let began = Instant::now();
-    let ready = all_ready(client.clone(), size);
-    let (created, ready) = tokio::join!(create(&client, size), timeout(LIMIT, ready));
-    created?;
-    ready.context("not all engines became Ready")??;
-    let mut found = Side {
-        seconds: began.elapsed().as_secs_f64(),
-        ..Side::default()
-    };
-    operator.until_quiet(size, STILL, LIMIT)?;
-    let (counts, engines) = (operator.counts()?, f64::from(u32::try_from(size)?));
-    (found.memory, found.most_memory) = operator.memory()?;
-    (found.writes, found.reconciles) = (counts.writes / engines, counts.reconciles / engines);
-    eprintln!("    {found:?}");
-    if kind == Kind::Ours {
-        template::write(&client, &programs.templates()).await?;
+/// What it needed until all engines were Ready, if it found nothing.
+#[derive(Debug)]
+struct Grown {
+    seconds: f64,
+    writes: f64,
+    reconciles: f64,
+}
+
+/// What an operator finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Before {
+    /// No engine: they are made, and it makes all that belongs to them.
+    Nothing,
+    /// All that another one has made.
+    Everything,
+}
+
+/// A cluster with room for so many engines.
+struct Fleet {
+    cluster: Cluster,
+    client: Client,
+    size: usize,
+    /// They play while this is here.
+    _nodes: nodes::Nodes,
+}
+
+impl Fleet {
+    async fn fresh(kind: Kind, size: usize) -> anyhow::Result<Self> {
+        eprintln!("    {kind:?}, {size} engines: a fresh cluster");
+        let (cluster, client) = Cluster::fresh(CLUSTER).await?;
+        let nodes = nodes::play(&client, ADDRESS);
+        prepare(&client, size).await?;
+        Ok(Self {
+            cluster,
+            client,
+            size,
+            _nodes: nodes,
+        })
     }
-    pause(programs.quiet);
-    found.writes_at_rest = operator.counts()?.writes - counts.writes;
-    operator.stop()?;
-    for turn in 1..=rounds {
-        let mut operator = start(turn)?;
-        found
-            .restarts
-            .push(operator.until_quiet(size, STILL, LIMIT)?);
-        found.writes_of_restarts.push(operator.counts()?.writes);
-        found.memory_after_restart.push(operator.memory()?.0);
+
+    async fn measure(
+        &self,
+        programs: &Programs,
+        kind: Kind,
+        before: Before,
+        rounds: u32,
+    ) -> anyhow::Result<Side> {
+        let start = |turn: u32| programs.start(kind, &self.cluster.kubeconfig, turn);
+        let mut operator = start(0)?;
+        let mut found = Side::default();
+        if before == Before::Nothing {
+            let seconds = self.grow().await?;
+            operator.until_quiet(self.size, STILL, LIMIT)?;
+            let (counts, engines) = (operator.counts()?, f64::from(u32::try_from(self.size)?));
+            found.grown = Some(Grown {
+                seconds,
+                writes: counts.writes / engines,
+                reconciles: counts.reconciles / engines,
+            });
+        } else {
+            operator.until_quiet(self.size, STILL, LIMIT)?;
+        }
+        (found.memory, found.most_memory) = operator.memory()?;
+        eprintln!("    {kind:?}: {found:?}");
+        if kind == Kind::Ours {
+            template::write(&self.client, &programs.templates()).await?;
+        }
+        let written = operator.counts()?.writes;
+        pause(programs.quiet);
+        found.writes_at_rest = operator.counts()?.writes - written;
         operator.stop()?;
+        let began = Instant::now();
+        for turn in (1..=rounds).take_while(|turn| *turn == 1 || began.elapsed() < RESTARTS) {
+            let mut operator = start(turn)?;
+            let until_quiet = operator.until_quiet(self.size, STILL, LIMIT)?;
+            found.restarts.push(until_quiet);
+            found.writes_of_restarts.push(operator.counts()?.writes);
+            found.memory_after_restart.push(operator.memory()?.0);
+            operator.stop()?;
+        }
+        eprintln!("    {kind:?}: {found:?}");
+        Ok(found)
     }
-    eprintln!("    {found:?}");
-    drop(nodes);
-    Ok(found)
+
+    /// Makes all engines; seconds until all are Ready.
+    async fn grow(&self) -> anyhow::Result<f64> {
+        let began = Instant::now();
+        let ready = timeout(LIMIT, all_ready(self.client.clone(), self.size));
+        let (created, ready) = tokio::join!(create(&self.client, self.size), ready);
+        created?;
+        ready.context("not all engines became Ready")??;
+        Ok(began.elapsed().as_secs_f64())
+    }
 }
 
 impl Programs {
@@ -215,7 +307,8 @@ fn lines(programs: &Programs, size: usize, ours: &Side, plain: &Side) -> Vec<Lin
         against: Some(Against {
             what: "plain `Controller::new`".to_owned(),
             rounds: of(plain),
-        }),
+        })
+        .filter(|plain| !plain.rounds.is_empty()),
         budget,
     };
     vec![
@@ -236,16 +329,21 @@ fn lines(programs: &Programs, size: usize, ours: &Side, plain: &Side) -> Vec<Lin
         line(
             "writes an engine until all are Ready",
             "",
-            |it| vec![it.writes],
+            |it| grown(it, |it| it.writes),
             Some(Budget::Median(13.0)),
         ),
         line(
             "reconciles an engine until all are Ready",
             "",
-            |it| vec![it.reconciles],
+            |it| grown(it, |it| it.reconciles),
             None,
         ),
-        line("until all are Ready", "s", |it| vec![it.seconds], None),
+        line(
+            "until all are Ready",
+            "s",
+            |it| grown(it, |it| it.seconds),
+            None,
+        ),
         line(
             &format!("writes in {} quiet seconds", programs.quiet.as_secs()),
             "",
@@ -265,4 +363,8 @@ fn lines(programs: &Programs, size: usize, ours: &Side, plain: &Side) -> Vec<Lin
             Some(Budget::Median(0.0)),
         ),
     ]
+}
+
+fn grown(side: &Side, of: fn(&Grown) -> f64) -> Vec<f64> {
+    side.grown.iter().map(of).collect()
 }

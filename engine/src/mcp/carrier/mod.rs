@@ -25,7 +25,6 @@ const REDIRECTS: usize = 3;
 pub struct Carrier {
     egress: Egress,
     credentials: Arc<dyn CredentialSource>,
-    origin: url::Origin,
     host: String,
     target: RwLock<Arc<Target>>,
 }
@@ -50,7 +49,6 @@ impl Carrier {
         Ok(Self {
             egress: egress.clone(),
             credentials: credentials.clone(),
-            origin: url.origin(),
             host: url.host_str().unwrap_or_default().to_owned(),
             target: RwLock::new(Arc::new(target)),
         })
@@ -120,7 +118,7 @@ impl Carrier {
         }
         let location = response.headers().get(LOCATION);
         let url = location.and_then(|location| from.url().join(location.to_str().ok()?).ok());
-        let url = url.filter(|url| url.origin() == self.origin);
+        let url = url.filter(|url| url.origin() == from.url().origin());
         let url = url.ok_or_else(|| self.redirected())?;
         Ok(Some(self.egress.target(Profile::Catalog, url.as_str())?))
     }

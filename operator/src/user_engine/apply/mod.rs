@@ -89,8 +89,9 @@ async fn carry_out(writer: &Writer, observed: &Observed, step: &Step) -> Result<
         Step::MendApiKey => api_key::mend(writer, observed).await?,
         Step::TurnApiKey(change) => api_key::turn(writer, observed, change).await?,
         Step::Nudge(patch) => {
-            let name = format!("{}-0", observed.name());
-            writer.patch::<Pod>("Pod", &name, patch).await?;
+            writer
+                .patch::<Pod>("Pod", &observed.names().pod(), patch)
+                .await?;
         }
         Step::RunJob(job) => {
             writer

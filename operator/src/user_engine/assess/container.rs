@@ -1,7 +1,7 @@
 //! What keeps the engine's container from running, as the kubelet tells it in the pod's status.
 
 use k8s_openapi::api::core::v1::{
-    ContainerStateTerminated, ContainerStateWaiting, ContainerStatus, Pod,
+    Container, ContainerStateTerminated, ContainerStateWaiting, ContainerStatus, Pod,
 };
 use kube::ResourceExt;
 use userengine_api::condition::Reason;
@@ -42,7 +42,7 @@ fn image(pod: &Pod, waiting: &ContainerStateWaiting, before: Option<&str>) -> Op
     if !is_image {
         return None;
     }
-    let image = spec(pod).and_then(|container| container.image.as_deref());
+    let image = engine_container(pod).and_then(|container| container.image.as_deref());
     let own = format!("the image '{}' cannot be had", image.unwrap_or_default());
     let said = waiting.message.as_deref().unwrap_or(reason);
     let said = said.rsplit("ErrImagePull: ").next().unwrap_or(said);
@@ -93,7 +93,8 @@ fn is_out_of_memory(said: &str) -> bool {
 }
 
 fn too_little_memory(pod: &Pod) -> Finding {
-    let limits = spec(pod).and_then(|container| container.resources.as_ref()?.limits.as_ref());
+    let limits =
+        engine_container(pod).and_then(|container| container.resources.as_ref()?.limits.as_ref());
     let limit = limits.and_then(|limits| limits.get("memory"));
     let limit = limit.map_or("none, so the node has too little", |limit| limit.0.as_str());
     Finding::blocked(
@@ -163,9 +164,8 @@ fn was_short(end: &ContainerStateTerminated) -> bool {
     times.is_none_or(|(from, to)| to.0.duration_since(from.0).as_secs() < WELL_AGAIN)
 }
 
-fn spec(pod: &Pod) -> Option<&k8s_openapi::api::core::v1::Container> {
-    let containers = pod.spec.as_ref()?.containers.iter();
-    containers
-        .into_iter()
-        .find(|container| container.name == CONTAINER)
+/// The engine's container, as it was asked for.
+pub fn engine_container(pod: &Pod) -> Option<&Container> {
+    let mut containers = pod.spec.as_ref()?.containers.iter();
+    containers.find(|container| container.name == CONTAINER)
 }

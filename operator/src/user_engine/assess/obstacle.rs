@@ -2,7 +2,6 @@
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Event, PersistentVolumeClaim, Pod};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use userengine_api::condition::{ConditionType, Reason};
 
@@ -126,7 +125,7 @@ pub fn of_set(observed: &Observed) -> Option<Finding> {
 }
 
 fn is_recent(observed: &Observed) -> bool {
-    let Some(last) = condition(observed, ConditionType::EngineAvailable) else {
+    let Some(last) = observed.condition(ConditionType::EngineAvailable) else {
         return true;
     };
     let failures = observed.events.iter();
@@ -244,10 +243,5 @@ fn time(event: &Event) -> Option<Timestamp> {
 
 /// What a condition says now.
 pub fn said_before(observed: &Observed, kind: ConditionType) -> Option<&str> {
-    condition(observed, kind).map(|last| last.message.as_str())
-}
-
-fn condition(observed: &Observed, kind: ConditionType) -> Option<&Condition> {
-    let mut last = observed.engine.status.as_ref()?.conditions.iter();
-    last.find(|last| last.type_ == kind.as_str())
+    observed.condition(kind).map(|last| last.message.as_str())
 }

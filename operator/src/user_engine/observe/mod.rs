@@ -205,7 +205,7 @@ impl Eye<'_> {
     }
 
     async fn pod(&self) -> Result<Option<Pod>, Error> {
-        let name = format!("{}-0", self.engine.name_any());
+        let name = Names(&self.engine.name_any()).pod();
         let pod: Option<Pod> = self.api().get_opt(&name).await.map_err(failed("the pod"))?;
         Ok(pod.filter(|pod| pod.labels().get(labels::ENGINE) == Some(&self.engine.name_any())))
     }

@@ -9,7 +9,7 @@ use kube::ResourceExt;
 use userengine_api::condition::{ConditionType, Reason};
 use userengine_api::status::{EngineInfo, Phase, StorageInfo, UserEngineStatus};
 
-use super::assess::{Assessment, Finding, Severity};
+use super::assess::{Assessment, Finding, Severity, engine_container};
 use super::build;
 use super::observe::PATIENCE;
 use super::observed::Observed;
@@ -126,10 +126,7 @@ impl Report<'_> {
     }
 
     fn engine(&self) -> Option<EngineInfo> {
-        let containers = &self.observed.pod.as_ref()?.spec.as_ref()?.containers;
-        let container = containers
-            .iter()
-            .find(|container| container.name == build::CONTAINER)?;
+        let container = engine_container(self.observed.pod.as_ref()?)?;
         Some(EngineInfo {
             image: container.image.clone().unwrap_or_default(),
             version: self.version.map(str::to_owned),
@@ -174,16 +171,10 @@ impl Report<'_> {
     /// (<https://github.com/kubernetes/community/blob/master/contributors/devel/sig-architecture/api-conventions.md>).
     fn condition(&self, kind: ConditionType, finding: &Finding) -> Condition {
         let status = if finding.holds() { "True" } else { "False" };
-        let last = self
-            .observed
-            .engine
-            .status
-            .iter()
-            .flat_map(|status| &status.conditions);
+        let last = self.observed.condition(kind);
         let since = last
-            .filter(|last| last.type_ == kind.as_str() && last.status == status)
-            .map(|last| last.last_transition_time.clone())
-            .next();
+            .filter(|last| last.status == status)
+            .map(|last| last.last_transition_time.clone());
         Condition {
             type_: kind.as_str().to_owned(),
             status: status.to_owned(),
