@@ -170,6 +170,8 @@ reasons! {
     ShrinkIgnored,
     /// The volume cannot be made as large as is asked for.
     GrowthRefused,
+    /// The volume is larger on paper than it is.
+    Growing,
     /// An object that the engine needs exists and belongs to somebody else.
     ChildNotOurs,
     /// The API server refused an object that the engine needs.

@@ -28,7 +28,7 @@ pub const OAUTH_CLIENT_METADATA_PATH: &str = "/assets/oauth/client-metadata.json
 /// (<https://kubernetes.io/docs/tasks/debug/debug-application/determine-reason-pod-failure/>).
 pub const TERMINATION_LOG: &str = "/dev/termination-log";
 
-/// Variables that the engine reads. The operator sets each of them, so no user may.
+/// Variables that the engine reads. What an engine on Kubernetes is told by them, the operator tells it, so no user may set any.
 pub mod env {
     /// Makes the names and their list from one list, so that none can be forgotten.
     macro_rules! variables {

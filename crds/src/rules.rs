@@ -169,7 +169,7 @@ fn at_most(amount: &str, most: &str) -> String {
     )
 }
 
-const ENGINES_OWN: &str = "the operator sets it, because the engine itself reads it: leave it out";
+const ENGINES_OWN: &str = "the engine itself reads it, and no user sets it: leave it out";
 
 /// The field names no variable that the engine itself reads.
 pub fn no_variable_of_the_engine() -> Rule {
@@ -180,14 +180,14 @@ pub fn no_variable_of_the_engine() -> Rule {
 /// No entry names a variable that the engine itself reads.
 pub fn no_variables_of_the_engine() -> Rule {
     let rule = format!("self.all(name, !(name in {}))", variables());
-    let message = "allowedEnv: no variable that the engine itself reads, such as PUBLIC_URL: the operator sets those";
+    let message = "allowedEnv: no variable that the engine itself reads, such as PUBLIC_URL: no user sets those";
     Rule::new(rule).message(message)
 }
 
 /// Nothing that begins like this field is a variable that the engine itself reads.
 pub fn leads_to_no_variable_of_the_engine() -> Rule {
     let rule = format!("!{}.exists(name, name.startsWith(self))", variables());
-    let message = "'envFrom: no prefix ' + self + ' here, for variables that the engine itself reads begin so, and the operator sets those: choose another one, such as EXTRA_'";
+    let message = "'envFrom: no prefix ' + self + ' here, for variables that the engine itself reads begin so, and no user sets those: choose another one, such as EXTRA_'";
     Rule::new(rule).message(Message::Expression(message.to_owned()))
 }
 

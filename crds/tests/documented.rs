@@ -14,12 +14,22 @@ fn every_reason_is_documented_and_every_documented_one_exists() {
         .nth(1)
         .and_then(|rest| rest.split("\n## ").next())
         .unwrap_or_default();
-    let rows = section
-        .lines()
-        .filter_map(|line| line.strip_prefix("| ")?.split(' ').next());
-    let documented: BTreeSet<_> = rows
-        .filter(|name| *name != "reason" && *name != "---")
-        .collect();
+    let mut documented = BTreeSet::new();
+    for row in section.lines().filter_map(|line| line.strip_prefix("| ")) {
+        let columns: Vec<_> = row
+            .trim_end_matches('|')
+            .split(" | ")
+            .map(str::trim)
+            .collect();
+        let name = columns[0];
+        if name == "reason" || name == "---" {
+            continue;
+        }
+        assert_eq!(columns.len(), 3, "{row}");
+        let is_told = |column: &&str| !column.is_empty();
+        assert!(name == "AsExpected" || columns.iter().all(is_told), "{row}");
+        assert!(documented.insert(name), "{name} is there twice");
+    }
     let own = Reason::OWN.iter().map(|reason| reason.as_str());
     let existing: BTreeSet<_> = own
         .chain(RefusalReason::ALL.iter().map(|reason| reason.as_str()))

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use crate::config::Config;
 use crate::namespaces::Place;
 use crate::platform::Changes;
-use crate::seen::Woken;
+use crate::seen::{EngineName, Woken};
 use crate::stop::{is_true, stopped};
 use crate::user_engine::{self, Context};
 use crate::{platform, watches};
@@ -26,25 +26,34 @@ pub struct Sight {
     pub client: Client,
     /// Of the classes, and of what they name.
     pub platform_changes: Changes,
-    /// Whom a change of a child concerns, place by place.
-    pub woken: Vec<(Place, Woken)>,
+    /// Where to look.
+    pub places: Vec<PlaceSeen>,
+}
+
+/// One place with engines.
+pub struct PlaceSeen {
+    /// Which.
+    pub place: Place,
+    /// Whom a change of a child concerns.
+    pub woken: Woken,
+    /// True once everything is listed that engines have there: before that, none of them is looked at.
+    pub all_listed: watch::Receiver<bool>,
 }
 
 /// Reconciles until told to stop, and finishes what it has begun.
 ///
 /// A controller that is told to stop before it has listed its objects waits for that list for ever, and stops listing: one that
 /// has begun nothing yet is dropped.
-pub async fn engines(
-    sight: Sight,
-    config: &Config,
-    all_listed: watch::Receiver<bool>,
-    stop: watch::Receiver<bool>,
-) {
-    let controllers = sight.woken.into_iter().map(|(place, woken)| {
+pub async fn engines(sight: Sight, config: &Config, stop: watch::Receiver<bool>) {
+    let controllers = sight.places.into_iter().map(|seen| {
+        let PlaceSeen {
+            place,
+            woken,
+            all_listed,
+        } = seen;
         let context = sight.context.clone();
         let begun = Arc::new(AtomicBool::new(false));
         let has_begun = begun.clone();
-        let all_listed = all_listed.clone();
         let reconcile = move |engine, context| {
             let (begun, all_listed) = (begun.clone(), all_listed.clone());
             async move {
@@ -57,9 +66,9 @@ pub async fn engines(
             .reconcile_all_on(platform::heard(sight.platform_changes.clone()))
             .with_config(controller::Config::default().concurrency(config.concurrency))
             .graceful_shutdown_on(stopped(stop.clone()));
-        let results = controller.run(reconcile, user_engine::error_policy, context);
-        let work = results.for_each(|result| {
-            watch_result(result);
+        let results = controller.run(reconcile, user_engine::error_policy, context.clone());
+        let work = results.for_each(move |result| {
+            watch_result(&context, result);
             ready(())
         });
         finished(work, has_begun, stop.clone())
@@ -89,12 +98,16 @@ async fn finished(
 
 /// A reconcile that failed was logged by the error policy; what else can go wrong is the queue's.
 fn watch_result<T, E: std::error::Error + 'static>(
+    context: &Context,
     result: Result<T, controller::Error<E, watcher::Error>>,
 ) {
     match result {
-        // A child's event may outlive its engine.
-        Ok(_)
-        | Err(controller::Error::ReconcilerFailed(..) | controller::Error::ObjectNotFound(_)) => {}
+        Ok(_) | Err(controller::Error::ReconcilerFailed(..)) => {}
+        // Gone without our having been told: the answer to our last write was lost, or somebody else let it go.
+        Err(controller::Error::ObjectNotFound(engine)) => {
+            let namespace = engine.namespace.as_deref().unwrap_or_default();
+            user_engine::forget(context, &EngineName::new(namespace, &engine.name));
+        }
         Err(error) => tracing::warn!(%error, "a watch broke; it is opened again"),
     }
 }

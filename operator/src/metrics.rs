@@ -88,12 +88,12 @@ impl Metrics {
         self.writes.with_label_values(&[verb, kind]).inc();
     }
 
-    /// The engine with this uid is in `phase` now; `None`: it is gone.
-    pub fn engine(&self, uid: &str, phase: Option<Phase>) {
+    /// This engine, by namespace and name, is in `phase` now; `None`: it is gone.
+    pub fn engine(&self, engine: &str, phase: Option<Phase>) {
         let mut phases = self.phases.lock().unwrap_or_else(PoisonError::into_inner);
         let before = match phase {
-            Some(phase) => phases.insert(uid.to_owned(), phase),
-            None => phases.remove(uid),
+            Some(phase) => phases.insert(engine.to_owned(), phase),
+            None => phases.remove(engine),
         };
         if let Some(before) = before {
             self.engines.with_label_values(&[before.as_str()]).dec();
@@ -113,12 +113,12 @@ impl Metrics {
         self.rotations.with_label_values(&[outcome]).inc();
     }
 
-    /// The engine with this uid seals with a key that was made then; `None`: it has none, or is gone.
-    pub fn key(&self, uid: &str, created: Option<Timestamp>) {
+    /// This engine seals with a key that was made then; `None`: it has none, or is gone.
+    pub fn key(&self, engine: &str, created: Option<Timestamp>) {
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         match created {
-            Some(created) => keys.insert(uid.to_owned(), created),
-            None => keys.remove(uid),
+            Some(created) => keys.insert(engine.to_owned(), created),
+            None => keys.remove(engine),
         };
     }
 

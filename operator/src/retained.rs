@@ -1,13 +1,16 @@
 //! Brains that outlived their engine. When somebody deletes the claim of one, or its namespace, the
 //! finalizers that protected claim and keys are taken off: keys first, for the claim is their only record.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::StreamExt;
 use futures::stream::select_all;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
 use kube::{Api, Client, ResourceExt};
 use serde_json::json;
+use tokio::sync::Semaphore;
 use userengine_api::names::{INITIAL, Names, engine_of_claim, key_suffix};
 use userengine_api::{UserEngine, labels};
 
@@ -28,28 +31,86 @@ pub enum Error {
     Write(#[from] WriteError),
 }
 
+/// Claims that are worked on at once.
+const AT_ONCE: usize = 8;
+
 /// Lets go of the claims of engines that are gone, for as long as claims are seen that are being deleted.
 pub async fn run(client: Client, leaving: Vec<Leaving>, metrics: Arc<Metrics>, seen: Arc<Seen>) {
+    let (turns, hands) = (Semaphore::new(AT_ONCE), Hands::default());
     select_all(leaving)
-        .for_each_concurrent(8, |claim| async {
-            let (name, namespace) = (claim.name, claim.namespace.unwrap_or_default());
+        .for_each_concurrent(None, |claim| async {
+            let claim = (claim.namespace.unwrap_or_default(), claim.name);
+            if !hands.take(&claim) {
+                return;
+            }
+            let (namespace, name) = &claim;
             let writer = Writer::new(
                 client.clone(),
                 namespace.clone(),
                 metrics.clone(),
                 seen.clone(),
             );
-            persist(&client, &writer, &namespace, &name).await;
+            loop {
+                persist(&turns, &client, &writer, namespace, name).await;
+                if hands.are_done_with(&claim) {
+                    return;
+                }
+            }
         })
         .await;
 }
 
-/// Tries until it is done or the claim is gone.
-async fn persist(client: &Client, writer: &Writer, namespace: &str, name: &str) {
+/// Tries until it is done or the claim is gone. It has its turn while it tries, and not while it waits.
+async fn persist(turns: &Semaphore, client: &Client, writer: &Writer, namespace: &str, name: &str) {
     let backoff = Backoff::default();
-    while let Err(error) = release(client, writer, namespace, name).await {
+    loop {
+        let released = {
+            // Never closed.
+            let _turn = turns.acquire().await;
+            release(client, writer, namespace, name).await
+        };
+        let Err(error) = released else { return };
         tracing::warn!(namespace, claim = name, %error, "failed to let go of a retained claim; trying again");
         tokio::time::sleep(backoff.next(name)).await;
+    }
+}
+
+/// The claims, by namespace and name, that are in hand; true for one that was shown again since.
+#[derive(Default)]
+struct Hands(Mutex<HashMap<(String, String), bool>>);
+
+impl Hands {
+    fn all(&self) -> MutexGuard<'_, HashMap<(String, String), bool>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// True if it was not in hand.
+    fn take(&self, claim: &(String, String)) -> bool {
+        match self.all().entry(claim.clone()) {
+            Entry::Occupied(mut again) => {
+                again.insert(true);
+                false
+            }
+            Entry::Vacant(place) => {
+                place.insert(false);
+                true
+            }
+        }
+    }
+
+    /// It has been looked at; false if it was shown again meanwhile and has to be looked at once more.
+    fn are_done_with(&self, claim: &(String, String)) -> bool {
+        let mut all = self.all();
+        match all.get_mut(claim) {
+            Some(again) if *again => {
+                *again = false;
+                false
+            }
+            _ => {
+                all.remove(claim);
+                true
+            }
+        }
     }
 }
 
@@ -152,4 +213,21 @@ fn without(object: &impl ResourceExt, ours: &str) -> Option<serde_json::Value> {
         let others: Vec<_> = object.finalizers().iter().filter(|name| *name != ours).collect();
         json!({ "metadata": { "finalizers": others, "resourceVersion": object.resource_version() } })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_is_in_one_hand_at_a_time_and_nothing_that_is_shown_of_it_is_lost() {
+        let hands = Hands::default();
+        let claim = |name: &str| ("acme".to_owned(), name.to_owned());
+        assert!(hands.take(&claim("alice-brain")));
+        assert!(hands.take(&claim("bob-brain")), "each for itself");
+        assert!(!hands.take(&claim("alice-brain")) && !hands.take(&claim("alice-brain")));
+        assert!(!hands.are_done_with(&claim("alice-brain")), "shown again");
+        assert!(hands.are_done_with(&claim("alice-brain")));
+        assert!(hands.take(&claim("alice-brain")));
+    }
 }

@@ -30,9 +30,11 @@ pub fn run(config: Config) -> anyhow::Result<()> {
 }
 
 async fn serve(config: Config) -> anyhow::Result<()> {
-    let cluster = kube::Config::infer()
+    let mut cluster = kube::Config::infer()
         .await
         .context("failed to find an API server to talk to")?;
+    // Whoever asks tries again himself, if he still may.
+    cluster.default_retry = false;
     let metrics = Arc::new(Metrics::new()?);
     let (standing, seen) = watch::channel(Standing::Looks);
     let health = Health {

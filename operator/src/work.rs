@@ -18,7 +18,7 @@ use userengine_api::labels::MANAGER;
 
 use crate::cluster::Clients;
 use crate::config::Config;
-use crate::engines::{Sight, engines};
+use crate::engines::{PlaceSeen, Sight, engines};
 use crate::leader::Standing;
 use crate::metrics::Metrics;
 use crate::namespaces::Namespaces;
@@ -45,21 +45,14 @@ pub async fn work(
     };
     let Started {
         sight,
-        listed,
+        lists,
         tasks,
     } = started;
-    let (tell, all_listed) = watch::channel(false);
-    let lists = async {
-        try_join_all(listed)
-            .await
-            .context("a watch ended before its first list")?;
-        tell.send_replace(true);
-        standing.send_replace(Standing::Leads);
-        anyhow::Ok(())
-    };
+    // No place waits for another one: one that is gone, or may not be read, keeps nobody else from being served.
+    let lists = try_join_all(lists.into_iter().map(|list| list.told(&standing)));
     // The engines are listed beside what belongs to them, and looked at after that.
     tokio::select! {
-        () = engines(sight, &config, all_listed, stop) => {}
+        () = engines(sight, &config, stop) => {}
         Err(error) = lists => return Err(error),
     }
     drop(tasks);
@@ -69,10 +62,28 @@ pub async fn work(
 /// What runs once the operator leads.
 struct Started {
     sight: Sight,
-    /// One for each kind of child in each place, which comes once it is listed.
-    listed: Vec<oneshot::Receiver<()>>,
+    /// One for each place.
+    lists: Vec<Lists>,
     /// The watches; they end with this value.
     tasks: JoinSet<()>,
+}
+
+/// The first lists of one place.
+struct Lists {
+    /// One for each kind of child, which comes once it is listed.
+    kinds: Vec<oneshot::Receiver<()>>,
+    /// Who waits for all of them.
+    all: watch::Sender<bool>,
+}
+
+impl Lists {
+    async fn told(self, standing: &watch::Sender<Standing>) -> anyhow::Result<()> {
+        let all = try_join_all(self.kinds).await;
+        all.context("a watch ended before its first list")?;
+        self.all.send_replace(true);
+        standing.send_replace(Standing::Leads);
+        Ok(())
+    }
 }
 
 async fn start(
@@ -89,12 +100,20 @@ async fn start(
     let mut tasks = JoinSet::new();
     let platform = platform::watch(&watches, &config.namespace, &mut tasks).await?;
     let seen = Arc::new(Seen::default());
-    let (mut woken, mut leaving, mut listed) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut places, mut leaving, mut lists) = (Vec::new(), Vec::new(), Vec::new());
     for place in namespaces.places() {
         let told = seen::watch(&watches, &place, &seen, &mut tasks);
-        woken.push((place, told.woken));
+        let (all, all_listed) = watch::channel(false);
+        places.push(PlaceSeen {
+            place,
+            woken: told.woken,
+            all_listed,
+        });
         leaving.push(told.leaving);
-        listed.extend(told.listed);
+        lists.push(Lists {
+            kinds: told.listed,
+            all,
+        });
     }
     tasks.spawn(retained::run(
         client.clone(),
@@ -125,11 +144,11 @@ async fn start(
         context,
         client: watches,
         platform_changes: platform.changes,
-        woken,
+        places,
     };
     Ok(Started {
         sight,
-        listed,
+        lists,
         tasks,
     })
 }
@@ -149,14 +168,17 @@ fn build_mark() -> std::io::Result<u64> {
     }
 }
 
-/// Returns once the definition is there and may be listed. The controller's own store cannot be asked:
+/// Returns once the definition is there and may be listed in one of the places. The controller's own store cannot be asked:
 /// it wakes only one of those who wait for it, and the controller waits for it itself.
 async fn can_list(client: &Client, namespaces: &Namespaces) {
     let backoff = Backoff::default();
-    for engines in namespaces.apis::<UserEngine>(client) {
-        while let Err(error) = engines.list(&ListParams::default().limit(1)).await {
-            tracing::warn!(%error, "failed to list UserEngines; trying again");
-            tokio::time::sleep(backoff.next("")).await;
+    loop {
+        for engines in namespaces.apis::<UserEngine>(client) {
+            match engines.list(&ListParams::default().limit(1)).await {
+                Ok(_) => return,
+                Err(error) => tracing::warn!(%error, "failed to list UserEngines; trying again"),
+            }
         }
+        tokio::time::sleep(backoff.next("")).await;
     }
 }

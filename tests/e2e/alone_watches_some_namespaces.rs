@@ -2,14 +2,19 @@
 
 use anyhow::ensure;
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim, ServiceAccount};
-use kube::api::ListParams;
+use k8s_openapi::api::core::v1::{
+    Namespace as CoreNamespace, PersistentVolumeClaim, Pod, ServiceAccount,
+};
+use kube::api::{DeleteParams, ListParams, PostParams};
 use kube::{Api, ResourceExt};
 use serde_json::json;
 use userengine_api::UserEngine;
 use userengine_api::status::Phase;
 use userengine_e2e::attempts::account;
-use userengine_e2e::{Engine, Namespace, chart, engine, in_namespace, may};
+use userengine_e2e::{
+    Engine, Namespace, SYSTEM, chart, engine, eventually, in_namespace, leader, may,
+    wait_for_next_leader,
+};
 
 #[tokio::test]
 async fn alone_an_operator_of_some_namespaces_has_no_business_in_others() -> anyhow::Result<()> {
@@ -17,9 +22,13 @@ async fn alone_an_operator_of_some_namespaces_has_no_business_in_others() -> any
         in_namespace("elsewhere", |elsewhere| async move {
             let before = chart::values().await?;
             let mut values = before.clone();
-            values["watchNamespaces"] = json!([watched.name]);
+            let doomed = doomed(&watched).await?;
+            values["watchNamespaces"] = json!([watched.name, doomed]);
             let told = chart::upgrade(&values).await;
+            let restarted = starts_without(&watched, &doomed).await;
             let kept = keeps_to(&watched, &elsewhere).await;
+            values["watchNamespaces"] = json!([watched.name]);
+            let told = told.and(restarted).and(chart::upgrade(&values).await);
             // The hook that runs before it goes lists in these namespaces as well.
             let gone = chart::uninstall().await;
             // Whatever came of it: the others need an operator.
@@ -35,6 +44,34 @@ async fn alone_an_operator_of_some_namespaces_has_no_business_in_others() -> any
         .await
     })
     .await
+}
+
+/// One more namespace, which does not last.
+async fn doomed(beside: &Namespace) -> anyhow::Result<String> {
+    let name = format!("{}-doomed", beside.name);
+    let namespace = serde_json::from_value(json!({ "metadata": { "name": name } }))?;
+    let namespaces: Api<CoreNamespace> = Api::all(beside.client.clone());
+    namespaces
+        .create(&PostParams::default(), &namespace)
+        .await?;
+    Ok(name)
+}
+
+/// An operator that starts without one of its namespaces serves the others.
+async fn starts_without(watched: &Namespace, doomed: &str) -> anyhow::Result<()> {
+    let client = &watched.client;
+    let namespaces: Api<CoreNamespace> = Api::all(client.clone());
+    namespaces.delete(doomed, &DeleteParams::default()).await?;
+    eventually("the namespace to be gone", 60, || async {
+        let found = namespaces.get_opt(doomed).await?;
+        Ok(found.is_none().then_some(()))
+    })
+    .await?;
+    let last = leader(client).await?.unwrap_or_default();
+    let pods: Api<Pod> = Api::namespaced(client.clone(), SYSTEM);
+    pods.delete(&last, &DeleteParams::default()).await?;
+    wait_for_next_leader(client, &last, 60).await?;
+    Ok(())
 }
 
 async fn keeps_to(watched: &Namespace, elsewhere: &Namespace) -> anyhow::Result<()> {

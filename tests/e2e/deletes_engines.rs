@@ -1,13 +1,15 @@
+use anyhow::Context as _;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{
     Namespace as CoreNamespace, PersistentVolumeClaim, Pod, ResourceQuota, Secret, Service,
 };
+use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::api::{DeleteParams, ListParams};
 use kube::{Api, ResourceExt};
 use serde_json::json;
-use userengine_api::labels;
 use userengine_api::status::Phase;
+use userengine_api::{UserEngine, labels};
 use userengine_e2e::{Engine, Namespace, eventually, holds, in_namespace, inside};
 
 /// Names of the encryption-key Secrets.
@@ -79,6 +81,58 @@ async fn delete_takes_the_brain_and_its_key() -> anyhow::Result<()> {
         .await
     })
     .await
+}
+
+#[tokio::test]
+async fn erase_waits_for_whoever_holds_a_key_says_so_and_records_what_it_destroys()
+-> anyhow::Result<()> {
+    in_namespace("eraseheld", |namespace| async move {
+        let engine = Engine::ready(&namespace, "alice", "alice").await?;
+        let key = keys(&namespace).await?.pop().context("no key")?;
+        let held =
+            json!({ "metadata": { "finalizers": [labels::KEY_FINALIZER, "example.com/escrow"] } });
+        namespace.merge::<Secret>(&key, held).await?;
+        engine.change(json!({ "deletionPolicy": "Erase" })).await?;
+        let engines = namespace.api::<UserEngine>();
+        engines.delete("alice", &DeleteParams::default()).await?;
+        let said = eventually("the deletion to say what holds it", 60, || async {
+            Ok(told(&namespace, "DeletionHeld").await?.pop())
+        })
+        .await?;
+        assert!(said.contains(&key), "{said}");
+        let claim = namespace
+            .api::<PersistentVolumeClaim>()
+            .get("alice-brain")
+            .await?;
+        assert!(
+            claim.metadata.deletion_timestamp.is_none(),
+            "the brain goes before its key"
+        );
+        let let_go = json!({ "metadata": { "finalizers": null } });
+        namespace.merge::<Secret>(&key, let_go).await?;
+        eventually("the engine to be gone", 60, || async {
+            Ok(engines.get_opt("alice").await?.is_none().then_some(()))
+        })
+        .await?;
+        children_are_gone(&namespace).await?;
+        assert_eq!(keys(&namespace).await?, Vec::<String>::new());
+        // The operator may have begun to look when somebody else let the key go, and finds it gone.
+        let destroyed = told(&namespace, "KeyDestroyed").await?;
+        assert!(destroyed.len() <= 1, "{destroyed:?}");
+        Ok(())
+    })
+    .await
+}
+
+/// What the operator's Events of this reason say.
+async fn told(namespace: &Namespace, reason: &str) -> anyhow::Result<Vec<String>> {
+    let events = namespace
+        .api::<Event>()
+        .list(&ListParams::default())
+        .await?;
+    let ours = events.items.into_iter();
+    let ours = ours.filter(|event| event.reason.as_deref() == Some(reason));
+    Ok(ours.filter_map(|event| event.note).collect())
 }
 
 #[tokio::test]

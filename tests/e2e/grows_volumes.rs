@@ -1,5 +1,7 @@
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use kube::ResourceExt;
 use serde_json::json;
+use userengine_api::status::Phase;
 use userengine_e2e::{Engine, eventually, in_namespace};
 
 #[tokio::test]
@@ -42,6 +44,33 @@ async fn a_volume_grows_within_the_classes_bound_and_never_shrinks() -> anyhow::
             capacity.get("storage").map(|size| size.0.as_str()),
             Some("128Mi")
         );
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_volume_that_cannot_grow_stays_and_its_engine_goes_on() -> anyhow::Result<()> {
+    in_namespace("cannotgrow", |namespace| async move {
+        let fixed = json!({ "storage": { "storageClassName": "fixed" } });
+        let engine = Engine::of_class(&namespace, fixed).await?;
+        engine.wait_phase(Phase::Ready).await?;
+        let pod = engine.pod().await?.and_then(|pod| pod.uid());
+        engine
+            .change(json!({ "storage": { "size": "128Mi" } }))
+            .await?;
+        let condition = engine.wait_reason("StorageReady", "GrowthRefused").await?;
+        assert_eq!(condition.status, "True");
+        assert!(
+            condition.message.contains("alice-brain"),
+            "{}",
+            condition.message
+        );
+        engine.wait_phase(Phase::Ready).await?;
+        assert_eq!(engine.pod().await?.and_then(|pod| pod.uid()), pod);
+        // Back to what it has.
+        engine.change(json!({ "storage": null })).await?;
+        engine.wait_reason("StorageReady", "AsExpected").await?;
         Ok(())
     })
     .await

@@ -163,6 +163,13 @@ async fn the_operator_touches_no_secret_but_keys() -> anyhow::Result<()> {
         let theirs = secret(&namespace, "team-api-key").await?;
         theirs
             .refused(Write::Merge(json!({ "data": null })), name)
+            .await?;
+        // Nor does an owner that it gets on the way.
+        let owner = json!({ "apiVersion": "userengine.dev/v1alpha1", "kind": "UserEngine", "name": "team",
+            "uid": "5f0ab1f4-6d3c-4d3c-9a55-3a3f0f4f8f11", "controller": true });
+        let adopted = json!({ "metadata": { "ownerReferences": [owner] }, "data": null });
+        theirs
+            .refused(Write::Merge(adopted), "the API keys of engines only")
             .await
     })
     .await
@@ -206,7 +213,7 @@ async fn the_operator_touches_no_volume_but_brains() -> anyhow::Result<()> {
         namespace.create_object::<PersistentVolumeClaim>(claim).await?;
         let claim = Attempts::on::<PersistentVolumeClaim>(&namespace, "team-brain").await?;
         claim.refused(Write::Delete, brains).await?;
-        let taken = json!({ "metadata": { "annotations": { labels::USER: "alice" } } });
+        let adopted = json!({ "metadata": { "annotations": { labels::USER: "alice" } } });
         claim.refused(Write::Merge(taken.clone()), brains).await?;
         // The documented step of an adoption, by somebody who may take it.
         namespace.merge::<PersistentVolumeClaim>("team-brain", taken).await?;

@@ -3,7 +3,7 @@ use kube::ResourceExt;
 use kube::api::{DeleteParams, ListParams};
 use serde_json::json;
 use userengine_api::status::Phase;
-use userengine_e2e::{Engine, in_namespace};
+use userengine_e2e::{Engine, eventually, in_namespace};
 
 #[tokio::test]
 async fn a_child_that_somebody_else_owns_is_not_taken() -> anyhow::Result<()> {
@@ -46,6 +46,37 @@ async fn an_api_key_secret_that_somebody_else_made_is_not_taken() -> anyhow::Res
             theirs.resource_version(),
             "it was touched"
         );
+        // Once it is out of the way, the engine comes up.
+        let secrets = namespace.api::<Secret>();
+        secrets
+            .delete("alice-api-key", &DeleteParams::default())
+            .await?;
+        engine.wait_phase(Phase::Ready).await?;
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_wish_to_stop_waits_for_no_stranger() -> anyhow::Result<()> {
+    in_namespace("strangestop", |namespace| async move {
+        let engine = Engine::ready(&namespace, "alice", "alice").await?;
+        let secrets = namespace.api::<Secret>();
+        let at_once = DeleteParams::default();
+        secrets.delete("alice-api-key", &at_once).await?;
+        let theirs =
+            json!({ "metadata": { "name": "alice-api-key" }, "stringData": { "key": "theirs" } });
+        let _: Secret = namespace.create_object(theirs).await?;
+        engine.change(json!({ "suspended": true })).await?;
+        engine.wait_reason("Ready", "ChildNotOurs").await?;
+        eventually("the engine to stop", 60, || async {
+            Ok(engine.pod().await?.is_none().then_some(()))
+        })
+        .await?;
+        secrets.delete("alice-api-key", &at_once).await?;
+        engine.wait_phase(Phase::Suspended).await?;
+        engine.change(json!({ "suspended": false })).await?;
+        engine.wait_phase(Phase::Ready).await?;
         Ok(())
     })
     .await

@@ -46,6 +46,11 @@ fn foreign() -> Vec<(&'static str, Value, &'static str)> {
             privileges,
         ),
         (
+            "/initContainers",
+            json!([{ "name": "t", "image": "localhost/t:1", "securityContext": { "allowPrivilegeEscalation": true } }]),
+            privileges,
+        ),
+        (
             "/volumes/-",
             json!({ "name": "t", "hostPath": { "path": "/" } }),
             mounts,

@@ -3,6 +3,7 @@
 use anyhow::{Context as _, ensure};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret};
+use k8s_openapi::api::events::v1::Event;
 use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, ListParams};
 use serde_json::json;
@@ -178,7 +179,8 @@ async fn erase_destroys_every_key_whoever_holds_it_and_then_the_brain() -> anyho
         engine.rotate(json!({ "id": "r-1" })).await?;
         engine.wait_rotation("r-1", "Certified").await?;
         engine.wait_phase(Phase::Ready).await?;
-        for key in engine.keys().await? {
+        let keys = engine.keys().await?;
+        for key in &keys {
             let secret = engine.key_secret(&key.id).await?.context("no Secret")?;
             let note =
                 json!({ "metadata": { "annotations": { "hold.userengine.dev/nightly": "" } } });
@@ -193,6 +195,20 @@ async fn erase_destroys_every_key_whoever_holds_it_and_then_the_brain() -> anyho
             !left.any(|name| name.starts_with("alice-key-")),
             "a key is left"
         );
+        let events = namespace
+            .api::<Event>()
+            .list(&ListParams::default())
+            .await?;
+        let is_record = |event: &&Event| event.reason.as_deref() == Some("KeyDestroyed");
+        let notes = events
+            .iter()
+            .filter(is_record)
+            .filter_map(|it| it.note.as_deref());
+        let notes: Vec<_> = notes.collect();
+        for key in &keys {
+            let is_told = notes.iter().any(|note| note.contains(&key.id));
+            ensure!(is_told, "{}: {notes:?}", key.id);
+        }
         let claims = namespace.api::<PersistentVolumeClaim>();
         eventually("the volume to be gone", 60, || async {
             Ok(claims.get_opt("alice-brain").await?.is_none().then_some(()))

@@ -54,9 +54,9 @@ pub struct UserEngineStatus {
 /// One word for the state of an engine.
 #[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 pub enum Phase {
-    /// Its class, key or volume is not there yet.
+    /// It has no volume yet, and nothing is in the way.
     Pending,
-    /// Its pod is coming up.
+    /// Its volume or its pod is coming up.
     Starting,
     /// It serves.
     Ready,

@@ -11,12 +11,14 @@ use crate::support::eventually;
 use crate::support::peers::{Echo, Notes};
 use crate::support::process::{API_KEY, Engine};
 use crate::support::request::attempt;
+use crate::support::sql;
 
 /// Kills of one run. `make faults` makes many runs.
 const KILLS: u32 = 5;
 
-/// Calls without a pause, in three threads, and kills the engine after a random number of answers.
-fn kill_while_calling(engine: &Engine) {
+/// Calls without a pause, in three threads, and kills the engine after a random number of answers. Gives how many writes were
+/// answered.
+fn kill_while_calling(engine: &Engine) -> i64 {
     let mut random = [0];
     getrandom::fill(&mut random).unwrap();
     let (answers, enough) = (AtomicU32::new(0), u32::from(random[0]) * 2);
@@ -24,20 +26,24 @@ fn kill_while_calling(engine: &Engine) {
     let process = Pid::from_raw(engine.id().try_into().unwrap()).unwrap();
     let call = |body: &Value| {
         let key = format!("X-Engine-Key: {API_KEY}\r\n");
+        let mut done = 0;
         // The first call without an answer is the one that met the kill.
-        while attempt(address, "POST", "/tools/call", &key, Some(body)).is_some() {
+        while let Some(answer) = attempt(address, "POST", "/tools/call", &key, Some(body)) {
+            done += i64::from(answer.status == 200);
             if answers.fetch_add(1, Ordering::Relaxed) == enough {
                 kill_process(process, Signal::KILL).unwrap();
             }
         }
+        done
     };
     let read = json!({ "name": "slack.read_notes", "arguments": {} });
     let write = json!({ "name": "echo.write", "arguments": { "text": "w" } });
     thread::scope(|scope| {
-        for body in [&read, &read, &write] {
-            scope.spawn(|| call(body));
+        for _ in 0..2 {
+            scope.spawn(|| call(&read));
         }
-    });
+        call(&write)
+    })
 }
 
 #[test]
@@ -55,9 +61,9 @@ fn no_kill_breaks_a_connection_unnoticed() {
         &json!({ "server_name": "echo", "server_config": { "credential": "good-token" } }),
     );
     let ref_id = engine.consent();
-    let mut lost = 0;
+    let (mut lost, mut written) = (0, 0);
     for kill in 0..KILLS {
-        kill_while_calling(&engine.engine);
+        written += kill_while_calling(&engine.engine);
         engine = engine.crash();
         let said = engine.call("echo.echo", &json!({ "text": kill.to_string() }));
         assert_eq!(said["content"][0]["text"], kill.to_string());
@@ -87,8 +93,12 @@ fn no_kill_breaks_a_connection_unnoticed() {
         notes.count("refused") <= lost,
         "a spent token was used without need"
     );
+    engine.engine.kill();
+    let query = "SELECT COUNT(*) FROM audit WHERE tool = 'echo.write'";
+    let kept = sql::number(&engine.volume.brain(), query);
+    assert!(written > 0 && kept >= written, "{kept} of {written}");
     println!(
-        "{KILLS} kills, {} refreshes, {lost} of them lost and noticed",
+        "{KILLS} kills, {written} answered writes, all kept, {} refreshes, {lost} of them lost and noticed",
         notes.count("refreshed")
     );
 }

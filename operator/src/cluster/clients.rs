@@ -42,6 +42,8 @@ fn patient(cluster: &Config, patience: Duration) -> Config {
     cluster.read_timeout = Some(patience);
     // Counted from the request on: a connection may have been idle before.
     cluster.reset_reader_on_write = true;
+    // The library would try again by itself for minutes, without asking anybody whether that is still wanted.
+    cluster.default_retry = false;
     cluster
 }
 
@@ -52,7 +54,10 @@ pub fn watching() -> watcher::Config {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read as _, Write as _};
     use std::net::TcpListener;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
 
     use k8s_openapi::api::core::v1::Pod;
     use kube::Api;
@@ -84,6 +89,28 @@ mod tests {
         let (_listener, clients) = of_a_mute_server();
         is_given_up_within(ANSWER, clients.requests).await;
         is_given_up_within(WATCHED, clients.watches).await;
+    }
+
+    #[tokio::test]
+    async fn what_was_turned_away_is_not_sent_again_unasked() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let asked = Arc::new(AtomicU32::new(0));
+        let count = asked.clone();
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let _head = stream.read(&mut [0; 4096]);
+                count.fetch_add(1, Ordering::Relaxed);
+                let busy = "HTTP/1.1 429 Too Many Requests\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+                let _gone = stream.write_all(busy.as_bytes());
+            }
+        });
+        let cluster = Config::new(address.parse().unwrap());
+        let client = Clients::of(&cluster, Client::try_from).unwrap().requests;
+        let pods: Api<Pod> = Api::all(client);
+        let look = timeout(ANSWER, pods.list(&ListParams::default())).await;
+        assert!(look.expect("it comes back with what was said").is_err());
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
     }
 
     #[test]

@@ -152,14 +152,18 @@ impl Writer {
         self.outcome(kind, name, patched)
     }
 
-    /// Adds a finalizer to those that an object of a built-in kind has: a strategic merge adds to that list.
+    /// Adds a finalizer to those that exactly this version of an object of a built-in kind has: a strategic merge adds to that
+    /// list.
     pub async fn add_finalizer<K: Kind>(
         &self,
         kind: &'static str,
         name: &str,
+        version: Option<&str>,
         finalizer: &str,
     ) -> Result<(), WriteError> {
-        let patch = Patch::Strategic(json!({ "metadata": { "finalizers": [finalizer] } }));
+        let patch = Patch::Strategic(
+            json!({ "metadata": { "resourceVersion": version, "finalizers": [finalizer] } }),
+        );
         self.metrics.wrote("patch", kind);
         let patched = self
             .api::<K>()

@@ -8,6 +8,7 @@ mod mark;
 mod watches;
 
 use std::collections::HashMap;
+use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -43,11 +44,18 @@ impl EngineName {
         Self::new(&engine.namespace().unwrap_or_default(), &engine.name_any())
     }
 
-    fn new(namespace: &str, name: &str) -> Self {
+    /// The engine of this name in this namespace.
+    pub fn new(namespace: &str, name: &str) -> Self {
         Self {
             namespace: namespace.into(),
             name: name.into(),
         }
+    }
+}
+
+impl fmt::Display for EngineName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
     }
 }
 

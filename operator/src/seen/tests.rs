@@ -24,6 +24,13 @@ fn show(seen: &Seen, name: &str, version: u64) -> bool {
         .is_some()
 }
 
+#[test]
+fn a_child_is_remembered_in_no_more_than_200_bytes() {
+    assert!(size_of::<Child>() <= 40, "{}", size_of::<Child>());
+    let entry = size_of::<EngineName>() + size_of::<Entry>();
+    assert!(entry <= 200, "{entry}");
+}
+
 /// A look that ends now, and the next of which is an hour away.
 fn looked(seen: &Seen, look: Look) -> Instant {
     let now = Instant::now();

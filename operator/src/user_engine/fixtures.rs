@@ -110,6 +110,7 @@ pub fn key_secret() -> KeySecret {
 pub fn holding(kid: Result<Kid, KeyError>) -> KeySecret {
     KeySecret::Present {
         uid: Some("key-1".to_owned()),
+        version: Some("5".to_owned()),
         kid,
         database_id: Some(UID.to_owned()),
         held: true,

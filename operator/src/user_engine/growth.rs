@@ -38,26 +38,26 @@ impl Refused {
     }
 }
 
-/// The last refusal of each engine, by its uid. Kept in memory: after a restart each is asked for once more.
+/// The last refusal of each engine, by namespace and name. Kept in memory: after a restart each is asked for once more.
 #[derive(Default)]
 pub struct Refusals(Mutex<HashMap<String, Refused>>);
 
 impl Refusals {
     /// What was refused last.
-    pub fn of(&self, uid: &str) -> Option<Refused> {
+    pub fn of(&self, engine: &str) -> Option<Refused> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.get(uid).cloned()
+        all.get(engine).cloned()
     }
 
     /// This was refused.
-    pub fn remember(&self, uid: &str, refused: Refused) {
+    pub fn remember(&self, engine: &str, refused: Refused) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.insert(uid.to_owned(), refused);
+        all.insert(engine.to_owned(), refused);
     }
 
     /// The engine is gone.
-    pub fn forget(&self, uid: &str) {
+    pub fn forget(&self, engine: &str) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.remove(uid);
+        all.remove(engine);
     }
 }

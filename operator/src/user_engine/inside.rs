@@ -98,22 +98,22 @@ type Run = u64;
 
 impl Insides {
     /// The version that the engine in this pod says it has; from memory if this run was asked before.
-    pub async fn version(&self, engine_uid: &str, pod: &Pod) -> Result<Box<str>, Error> {
+    pub async fn version(&self, engine: &str, pod: &Pod) -> Result<Box<str>, Error> {
         let run = run_of(pod);
-        if let Some((known, version)) = self.known().get(engine_uid)
+        if let Some((known, version)) = self.known().get(engine)
             && *known == run
         {
             return Ok(version.clone());
         }
         let version: Box<str> = ask_now(pod).await?.version.into();
         self.known()
-            .insert(engine_uid.to_owned(), (run, version.clone()));
+            .insert(engine.to_owned(), (run, version.clone()));
         Ok(version)
     }
 
     /// Forgets an engine that is gone.
-    pub fn forget(&self, engine_uid: &str) {
-        self.known().remove(engine_uid);
+    pub fn forget(&self, engine: &str) {
+        self.known().remove(engine);
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<String, (Run, Box<str>)>> {

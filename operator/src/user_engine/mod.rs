@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::runtime::controller::Action;
-use kube::runtime::events::Recorder;
+use kube::runtime::events::{Event, EventType, Recorder};
 use kube::runtime::reflector::Store;
 use kube::{Client, ResourceExt};
 use tokio::sync::Semaphore;
@@ -133,6 +133,7 @@ pub async fn reconcile(engine: Arc<EngineSketch>, context: Arc<Context>) -> Resu
     }
     let look = context.seen.begin(&EngineName::of(&*engine));
     // In a room of its own: at a start nearly every engine is at rest, and each gets a task that has room for all of this.
+    context.rollouts.begin();
     let result = Box::pin(rounds(&engine, &context, look)).await;
     let (outcome, phase) = match &result {
         Ok(done) => ("ok", done.phase),
@@ -141,7 +142,7 @@ pub async fn reconcile(engine: Arc<EngineSketch>, context: Arc<Context>) -> Resu
     };
     context.metrics.reconciled(outcome, started.elapsed());
     let done = result?;
-    context.backoff.reset(&engine.uid().unwrap_or_default());
+    context.backoff.reset(&EngineName::of(&*engine).to_string());
     let namespace = engine.namespace().unwrap_or_default();
     tracing::info!(
         namespace,
@@ -176,9 +177,9 @@ fn show(
     phase: Option<Phase>,
     key_created: Option<Timestamp>,
 ) {
-    let uid = engine.uid().unwrap_or_default();
-    context.metrics.engine(&uid, phase);
-    context.metrics.key(&uid, key_created);
+    let name = EngineName::of(engine).to_string();
+    context.metrics.engine(&name, phase);
+    context.metrics.key(&name, key_created);
 }
 
 /// What one reconcile came to.
@@ -201,7 +202,11 @@ async fn rounds(engine: &EngineSketch, context: &Context, look: Look) -> Result<
             return Ok(gone(context, engine));
         };
         if observed.engine.metadata.deletion_timestamp.is_some() {
-            leave::leave(context, &writer, &observed.engine).await?;
+            let left = leave::leave(context, &writer, &observed.engine).await;
+            if let Err(error) = left {
+                tell_of_held_deletion(context, &observed, &error).await;
+                return Err(error.into());
+            }
             return Ok(gone(context, engine));
         }
         let mut assessment = assess(context, &mut observed).await;
@@ -225,7 +230,7 @@ async fn rounds(engine: &EngineSketch, context: &Context, look: Look) -> Result<
             continue;
         }
         if let Some(refused) = &applied.refused_growth {
-            context.growths.remember(&observed.uid(), refused.clone());
+            context.growths.remember(&observed.key(), refused.clone());
             observed.refused_growth = Some(refused.clone());
             assessment = assess::assess(&observed);
         }
@@ -235,9 +240,23 @@ async fn rounds(engine: &EngineSketch, context: &Context, look: Look) -> Result<
     unreachable!("the loop above returns")
 }
 
+/// Tells once of a deletion that does not come to its end: its status is not written any more.
+async fn tell_of_held_deletion(context: &Context, observed: &Observed, error: &leave::Error) {
+    if context.backoff.failures(&observed.key()) == LASTING {
+        let event = Event {
+            type_: EventType::Warning,
+            reason: "DeletionHeld".to_owned(),
+            note: Some(format!("{error}; this is tried again")),
+            action: "Delete".to_owned(),
+            secondary: None,
+        };
+        report::publish(&context.recorder, &observed.engine, &event).await;
+    }
+}
+
 /// What an error that has lasted is to be told as; it goes on being tried as any other.
 fn lasting(context: &Context, observed: &Observed, error: &apply::Error) -> Option<Finding> {
-    let has_lasted = context.backoff.failures(&observed.uid()) >= LASTING;
+    let has_lasted = context.backoff.failures(&observed.key()) >= LASTING;
     error.trouble(observed).filter(|_| has_lasted)
 }
 
@@ -249,7 +268,7 @@ async fn assess(context: &Context, observed: &mut Observed) -> Assessment {
         let most = class.spec.rollout.max_concurrent.into();
         observed.waits_behind = context
             .rollouts
-            .ask(&observed.uid(), &class.name, most)
+            .ask(&observed.key(), &class.name, most)
             .err();
         if observed.waits_behind.is_some() {
             assessment = assess::assess(observed);
@@ -274,16 +293,23 @@ async fn assess(context: &Context, observed: &mut Observed) -> Assessment {
 
 /// The engine is gone, or as good as gone.
 fn gone(context: &Context, engine: &EngineSketch) -> Done {
-    show(context, engine, None, None);
-    context.seen.gone(&EngineName::of(engine));
-    let uid = engine.uid().unwrap_or_default();
-    context.growths.forget(&uid);
-    context.rollouts.forget(&uid);
-    context.insides.forget(&uid);
+    forget(context, &EngineName::of(engine));
     Done {
         phase: None,
         action: Action::await_change(),
     }
+}
+
+/// Forgets an engine that is gone, whoever let it go.
+pub fn forget(context: &Context, engine: &EngineName) {
+    context.seen.gone(engine);
+    let name = engine.to_string();
+    context.metrics.engine(&name, None);
+    context.metrics.key(&name, None);
+    context.growths.forget(&name);
+    context.rollouts.forget(&name);
+    context.insides.forget(&name);
+    context.backoff.reset(&name);
 }
 
 async fn finish(
@@ -303,8 +329,9 @@ async fn finish(
         now: crate::clock::now(),
     };
     let unheard = assessment.engine.holds() && version.is_none();
-    let wait = recheck::recheck(&report, unheard);
     let (engine, mut status) = (&*observed.engine, report.status());
+    let passing = report.passing(&status);
+    let wait = recheck::recheck(&report, unheard).min(passing.unwrap_or(Duration::MAX));
     let name = EngineName::of(engine);
     let mark = mark_of(&engine.metadata, &status);
     let digest = context.digest(engine, mark, status.class_name.as_deref());
@@ -312,15 +339,16 @@ async fn finish(
     if is_quiet {
         status.settled = Some(digest.text());
     }
-    report::report(writer, &context.recorder, &report, &status)
-        .await
-        .map_err(Error::Report)?;
+    if passing.is_none() {
+        report::report(writer, &context.recorder, &report, &status)
+            .await
+            .map_err(Error::Report)?;
+    }
     show(context, engine, status.phase, key_created(&status));
-    let (uid, class) = (observed.uid(), status.class_name.as_deref());
-    let standing = assessment.standing;
+    let class = status.class_name.as_deref().unwrap_or_default();
     context
         .rollouts
-        .seen(&uid, class.unwrap_or_default(), standing);
+        .seen(&observed.key(), class, assessment.standing);
     if is_quiet {
         context
             .seen
@@ -341,7 +369,7 @@ async fn ask_version(
         .pod
         .as_ref()
         .filter(|_| assessment.engine.holds())?;
-    match context.insides.version(&observed.uid(), pod).await {
+    match context.insides.version(&observed.key(), pod).await {
         Ok(version) => Some(version),
         Err(error) => {
             tracing::warn!(engine = observed.name(), %error, "the engine could not be asked; it is asked again");
@@ -350,17 +378,17 @@ async fn ask_version(
     }
 }
 
-/// What to do after an error: at once after a race, else later and later.
+/// What to do after an error: soon after a race, else later and later.
 #[expect(
     clippy::needless_pass_by_value,
     reason = "the signature is the controller's"
 )]
 pub fn error_policy(engine: Arc<EngineSketch>, error: &Error, context: Arc<Context>) -> Action {
-    let uid = engine.uid().unwrap_or_default();
+    let name = EngineName::of(&*engine).to_string();
     let wait = if error.is_race() {
-        retry::SOON
+        context.backoff.after_race(&name)
     } else {
-        context.backoff.next(&uid)
+        context.backoff.next(&name)
     };
     let namespace = engine.namespace().unwrap_or_default();
     if error.is_race() {

@@ -22,6 +22,7 @@ use super::child::ChildId;
 use super::growth::Refused;
 use super::inside::Inside;
 use crate::record::{Record, RecordError};
+use crate::seen::EngineName;
 
 /// Everything that a decision about one engine may depend on.
 pub struct Observed {
@@ -100,6 +101,11 @@ impl Observed {
             .map(|claim| Record::parse(claim.annotations()))
     }
 
+    /// What the operator remembers of the engine is kept under this: namespace and name.
+    pub fn key(&self) -> String {
+        EngineName::of(&*self.engine).to_string()
+    }
+
     /// The uid of the engine, which a brain born under it carries as its id.
     pub fn uid(&self) -> String {
         self.engine.uid().unwrap_or_default()
@@ -120,6 +126,8 @@ pub enum KeySecret {
     Present {
         /// Which one of its name.
         uid: Option<String>,
+        /// As it was seen.
+        version: Option<String>,
         /// The id of the key it holds, computed from the bytes.
         kid: Result<Kid, KeyError>,
         /// The brain that it says it is for.

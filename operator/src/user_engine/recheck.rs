@@ -12,6 +12,9 @@ use super::{observe, retry};
 
 /// How soon a Secret that somebody has to mend is looked at again; Secrets are not watched.
 const BLOCKED: Duration = Duration::from_secs(10);
+/// How soon an engine is looked at again that has no class to follow, or one that does not allow what it asks for: the classes
+/// are watched, and wake all engines.
+const CLASSLESS: Duration = Duration::from_mins(5);
 /// How soon an engine that could not be asked is asked again.
 const INSIDE: Duration = Duration::from_secs(5);
 /// How soon a rotation that has stopped the engine is looked at again: pods that are not ours, and are in its way, wake
@@ -33,8 +36,8 @@ const API_KEYS: Duration = Duration::from_secs(2);
 /// How soon the first of those that wait to be restarted for their class asks again, and how soon the last one does.
 const TURN: Duration = Duration::from_secs(2);
 const LONG_TURN: Duration = Duration::from_mins(10);
-/// How soon everything is looked at again if nothing happens.
-const QUIET: Duration = Duration::from_mins(30);
+/// How soon everything is looked at again if nothing happens; with its jitter half an hour at most.
+const QUIET: Duration = Duration::from_mins(24);
 
 /// When to look for the first time at an engine that was at rest when the operator started: not at all of them at once.
 pub fn after_start(uid: &str) -> Duration {
@@ -54,8 +57,10 @@ pub fn recheck(report: &Report<'_>, unheard: bool) -> Duration {
         // Nothing would come of it, and the end of the pause wakes it.
         return if unheard { INSIDE } else { quiet };
     }
-    let own = if ready.severity == Severity::Blocked || ready.reason == Reason::Waiting {
-        BLOCKED
+    let own = if ready.severity == Severity::Blocked && is_the_class(report) {
+        retry::jittered(CLASSLESS, &report.observed.uid())
+    } else if ready.severity == Severity::Blocked || ready.reason == Reason::Waiting {
+        blocked(report)
     } else if unheard {
         INSIDE
     } else {
@@ -66,11 +71,23 @@ pub fn recheck(report: &Report<'_>, unheard: bool) -> Duration {
         own.min(retry::jittered(wait, &report.observed.uid()))
     });
     let rotation = report.assessment.rotation.as_ref();
-    let rotation = rotation.map(|rotation| self::rotation(rotation, quiet));
+    let rotation = rotation.map(|rotation| self::rotation(rotation, quiet, blocked(report)));
     [rotation, api_key(report)]
         .into_iter()
         .flatten()
         .fold(own, Duration::min)
+}
+
+/// Nothing but the class is in the way.
+fn is_the_class(report: &Report<'_>) -> bool {
+    let all = report.assessment;
+    let mut others = [&all.storage, &all.key, &all.engine].into_iter();
+    report.trouble.is_none() && !others.any(|other| other.severity == Severity::Blocked)
+}
+
+/// Not all of them at once, and none later than [`BLOCKED`].
+fn blocked(report: &Report<'_>) -> Duration {
+    BLOCKED * 3 / 4 + retry::share(BLOCKED / 4, &report.observed.uid())
 }
 
 /// The end of an overlap wakes nobody. Until then the engine is not at rest: an operator that starts meanwhile has to look.
@@ -135,13 +152,13 @@ fn turn(before: usize) -> Duration {
     TURN.saturating_mul(before.saturating_add(1)).min(LONG_TURN)
 }
 
-fn rotation(rotation: &Rotation, quiet: Duration) -> Duration {
+fn rotation(rotation: &Rotation, quiet: Duration, blocked: Duration) -> Duration {
     let Some(wish) = rotation.wish() else {
         return ROTATING;
     };
     let is_at_work = wish.stopped || wish.clear_jobs || wish.mint.is_some();
     if wish.stuck.is_some() || wish.queued.is_some() && !is_at_work || !wish.destroy.is_empty() {
-        return BLOCKED;
+        return blocked;
     }
     if is_at_work {
         return ROTATING;
@@ -175,6 +192,11 @@ mod tests {
             now: Timestamp::UNIX_EPOCH,
         };
         recheck(&report, false)
+    }
+
+    /// What somebody has to mend is looked at within ten seconds, and not by all at once.
+    fn is_now_and_then(wait: Duration) -> bool {
+        (BLOCKED * 3 / 4..=BLOCKED).contains(&wait)
     }
 
     #[test]
@@ -215,7 +237,7 @@ mod tests {
         let pod = json!({ "metadata": { "deletionTimestamp": "1970-01-01T00:00:00Z" }, "spec": { "containers": [] } });
         lost.0.rotating.holders = vec![serde_json::from_value(pod).unwrap()];
         lost.0.now = Timestamp::from_second(100).unwrap();
-        assert_eq!(of(&lost), BLOCKED);
+        assert!(is_now_and_then(of(&lost)));
         assert!(of(&world().claimed().with_key().running()) >= QUIET);
     }
 
@@ -253,7 +275,7 @@ mod tests {
         assert!(of(&world) < Duration::from_millis(3500));
         let said = "secret \"alice-key-0\" not found";
         world.0.events = vec![crate::user_engine::fixtures::told("FailedMount", said, 9)];
-        assert_eq!(of(&world), BLOCKED, "once it is known");
+        assert!(is_now_and_then(of(&world)), "once it is known");
     }
 
     #[test]
@@ -261,7 +283,9 @@ mod tests {
         let asked = || world().claimed().with_key();
         assert!(of(&asked()) < Duration::from_millis(3500));
         assert!(of(&asked().suspended()) >= QUIET);
-        assert_eq!(of(&asked().classes([])), BLOCKED, "none will be made");
+        assert!(of(&asked().classes([])) >= CLASSLESS, "none will be made");
+        let keyless = world().claimed().classes([]);
+        assert!(is_now_and_then(of(&keyless)), "Secrets are not watched");
     }
 
     #[test]

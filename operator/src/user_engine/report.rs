@@ -11,8 +11,7 @@ use super::assess::Severity;
 use super::status::Report;
 use crate::cluster::{WriteError, Writer};
 
-/// Writes the status if it differs from the one that was read in more than passes by in a moment, and an Event if `Ready` or
-/// `Paused` has a new reason.
+/// Writes the status if it differs from the one that was read, and an Event if `Ready` or `Paused` has a new reason.
 pub async fn report(
     writer: &Writer,
     recorder: &Recorder,
@@ -20,7 +19,7 @@ pub async fn report(
     status: &UserEngineStatus,
 ) -> Result<(), WriteError> {
     let engine = &report.observed.engine;
-    if engine.status.as_ref() == Some(status) || report.is_passing(status) {
+    if engine.status.as_ref() == Some(status) {
         return Ok(());
     }
     let object = json!({

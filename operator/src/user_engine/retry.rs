@@ -2,40 +2,67 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// The wait after a race.
-pub const SOON: Duration = Duration::from_millis(200);
+const SOON: Duration = Duration::from_millis(200);
 const FIRST: Duration = Duration::from_secs(1);
-const MOST: Duration = Duration::from_mins(5);
+const MOST: Duration = Duration::from_secs(30);
+
+/// Races in a row that are put down to chance. Whoever loses more of them is in somebody's way.
+const CHANCE: u32 = 5;
 
 /// A wait for each engine that doubles with each failure in a row, so that one that fails does not tire the others.
 #[derive(Default)]
-pub struct Backoff(Mutex<HashMap<String, u32>>);
+pub struct Backoff(Mutex<HashMap<String, InARow>>);
+
+/// What happened to an engine since it was last well.
+#[derive(Clone, Copy, Default)]
+struct InARow {
+    failures: u32,
+    races: u32,
+}
 
 impl Backoff {
-    /// The wait after one more failure: 1 s, doubling up to 5 min, with jitter.
-    pub fn next(&self, uid: &str) -> Duration {
-        let mut failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = failures.entry(uid.to_owned()).or_default();
-        let wait = FIRST.saturating_mul(1 << (*count).min(16)).min(MOST);
-        *count += 1;
-        jittered(wait, &format!("{uid}{count}"))
+    fn all(&self) -> MutexGuard<'_, HashMap<String, InARow>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The wait after one more failure: 1 s, doubling up to 30 s, with jitter.
+    pub fn next(&self, engine: &str) -> Duration {
+        let mut all = self.all();
+        let failures = &mut all.entry(engine.to_owned()).or_default().failures;
+        let wait = FIRST.saturating_mul(1 << (*failures).min(16)).min(MOST);
+        *failures += 1;
+        jittered(wait, &format!("{engine}{failures}"))
+    }
+
+    /// The wait after a race was lost; many in a row count as failures.
+    pub fn after_race(&self, engine: &str) -> Duration {
+        let races = {
+            let mut all = self.all();
+            let races = &mut all.entry(engine.to_owned()).or_default().races;
+            *races += 1;
+            *races
+        };
+        if races > CHANCE {
+            return self.next(engine);
+        }
+        jittered(SOON, &format!("{engine}{races}"))
     }
 
     /// Failures in a row so far.
-    pub fn failures(&self, uid: &str) -> u32 {
-        let failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        failures.get(uid).copied().unwrap_or_default()
+    pub fn failures(&self, engine: &str) -> u32 {
+        self.all()
+            .get(engine)
+            .map(|it| it.failures)
+            .unwrap_or_default()
     }
 
     /// The engine is well again, or gone.
-    pub fn reset(&self, uid: &str) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(uid);
+    pub fn reset(&self, engine: &str) {
+        self.all().remove(engine);
     }
 }
 
@@ -65,5 +92,17 @@ mod tests {
         assert_eq!((backoff.failures("a"), backoff.failures("b")), (20, 0));
         backoff.reset("a");
         assert!(backoff.next("a") < Duration::from_secs(2));
+    }
+
+    #[test]
+    fn a_race_is_tried_again_at_once_unless_all_of_them_are_lost() {
+        let backoff = Backoff::default();
+        let waits: Vec<_> = (0..20).map(|_| backoff.after_race("a")).collect();
+        let (soon, later) = waits.split_at(5);
+        assert!(soon.iter().all(|wait| *wait <= SOON * 5 / 4));
+        assert!(later.iter().all(|wait| *wait >= FIRST) && later[10] >= MOST);
+        assert_eq!(backoff.failures("a"), 15);
+        backoff.reset("a");
+        assert!(backoff.after_race("a") <= SOON * 5 / 4);
     }
 }

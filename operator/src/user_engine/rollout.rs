@@ -4,17 +4,19 @@
 //! again. An operator that has just begun has looked at nobody, and so gives no turns before it had the time to.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::assess::Standing;
 
-/// How long a new operator takes, at most, to have looked at every engine that comes up.
+/// How long a new operator takes, at most, from its first look until it has looked at every engine that comes up.
 const LOOK_AROUND: Duration = Duration::from_secs(5);
 
 /// What is known of all engines that come up or wait.
+#[derive(Default)]
 pub struct Rollouts {
-    since: Instant,
+    /// When the first look began: before that, lists took their time.
+    since: OnceLock<Instant>,
     classes: Mutex<HashMap<String, Class>>,
 }
 
@@ -26,70 +28,69 @@ struct Class {
     waiting: VecDeque<String>,
 }
 
-impl Default for Rollouts {
-    fn default() -> Self {
-        Self {
-            since: Instant::now(),
-            classes: Mutex::default(),
-        }
-    }
-}
-
 impl Rollouts {
+    /// Engines are looked at from now on, if they were not before.
+    pub fn begin(&self) {
+        self.since.get_or_init(Instant::now);
+    }
+
     /// Asks for the engine's turn; how many of its class wait before it, if there is none for it.
-    pub fn ask(&self, uid: &str, class: &str, most: usize) -> Result<(), usize> {
-        let is_new = self.since.elapsed() < LOOK_AROUND;
-        self.with(uid, class, |class| {
-            class.ask(uid, if is_new { 0 } else { most })
+    pub fn ask(&self, engine: &str, class: &str, most: usize) -> Result<(), usize> {
+        let is_new = self
+            .since
+            .get()
+            .is_none_or(|since| since.elapsed() < LOOK_AROUND);
+        self.with(engine, class, |class| {
+            class.ask(engine, if is_new { 0 } else { most })
         })
     }
 
     /// How the engine stands after a look.
-    pub fn seen(&self, uid: &str, class: &str, standing: Standing) {
+    pub fn seen(&self, engine: &str, class: &str, standing: Standing) {
         match standing {
-            Standing::ComingUp => self.with(uid, class, |class| class.comes_up(uid)),
-            Standing::InLine | Standing::Apart => self.forget(uid),
+            Standing::ComingUp => self.with(engine, class, |class| class.comes_up(engine)),
+            Standing::InLine | Standing::Apart => self.forget(engine),
             // It has a turn, or waits for one.
             Standing::Behind => {}
         }
     }
 
     /// The engine serves, or is none that counts.
-    pub fn forget(&self, uid: &str) {
+    pub fn forget(&self, engine: &str) {
         let mut classes = self.classes.lock().unwrap_or_else(PoisonError::into_inner);
-        classes.retain(|_, class| !class.forget(uid));
+        classes.retain(|_, class| !class.forget(engine));
     }
 
     /// Does it with the engine's class, and forgets the engine in every other one: classes are few.
-    fn with<T>(&self, uid: &str, name: &str, act: impl FnOnce(&mut Class) -> T) -> T {
+    fn with<T>(&self, engine: &str, name: &str, act: impl FnOnce(&mut Class) -> T) -> T {
         let mut classes = self.classes.lock().unwrap_or_else(PoisonError::into_inner);
-        classes.retain(|other, class| other == name || !class.forget(uid));
+        classes.retain(|other, class| other == name || !class.forget(engine));
         act(classes.entry(name.to_owned()).or_default())
     }
 }
 
 impl Class {
-    fn ask(&mut self, uid: &str, most: usize) -> Result<(), usize> {
-        if self.coming_up.contains(uid) || self.coming_up.len() < most {
-            self.comes_up(uid);
+    fn ask(&mut self, engine: &str, most: usize) -> Result<(), usize> {
+        if self.coming_up.contains(engine) || self.coming_up.len() < most {
+            self.comes_up(engine);
             return Ok(());
         }
-        let place = self.waiting.iter().position(|waiting| waiting == uid);
+        let place = self.waiting.iter().position(|waiting| waiting == engine);
         Err(place.unwrap_or_else(|| {
-            self.waiting.push_back(uid.to_owned());
+            self.waiting.push_back(engine.to_owned());
             self.waiting.len() - 1
         }))
     }
 
-    fn comes_up(&mut self, uid: &str) {
-        self.waiting.retain(|waiting| waiting != uid);
-        self.coming_up.insert(uid.to_owned());
+    fn comes_up(&mut self, engine: &str) {
+        self.waiting.retain(|waiting| waiting != engine);
+        self.coming_up.insert(engine.to_owned());
     }
 
     /// True if nobody is left.
-    fn forget(&mut self, uid: &str) -> bool {
-        self.waiting.retain(|waiting| waiting != uid);
-        self.coming_up.remove(uid);
+    fn forget(&mut self, engine: &str) -> bool {
+        self.waiting.retain(|waiting| waiting != engine);
+        self.coming_up.remove(engine);
         self.coming_up.is_empty() && self.waiting.is_empty()
     }
 }
@@ -100,7 +101,7 @@ mod tests {
 
     fn rollouts() -> Rollouts {
         Rollouts {
-            since: Instant::now().checked_sub(LOOK_AROUND).unwrap(),
+            since: Instant::now().checked_sub(LOOK_AROUND).unwrap().into(),
             classes: Mutex::default(),
         }
     }
@@ -108,7 +109,7 @@ mod tests {
     #[test]
     fn so_many_of_a_class_have_their_turn_and_the_others_wait_in_line() {
         let rollouts = rollouts();
-        let ask = |uid: &str| rollouts.ask(uid, "standard", 2);
+        let ask = |engine: &str| rollouts.ask(engine, "standard", 2);
         assert_eq!(
             ["a", "b", "c", "d", "c"].map(ask),
             [Ok(()), Ok(()), Err(0), Err(1), Err(0)]
@@ -150,6 +151,9 @@ mod tests {
 
     #[test]
     fn a_new_operator_looks_around_first() {
-        assert_eq!(Rollouts::default().ask("a", "standard", 5), Err(0));
+        let rollouts = Rollouts::default();
+        assert_eq!(rollouts.ask("a", "standard", 5), Err(0), "before any look");
+        rollouts.begin();
+        assert_eq!(rollouts.ask("a", "standard", 5), Err(0));
     }
 }

@@ -34,23 +34,42 @@ pub enum Error {
     Random(#[source] getrandom::Error),
 }
 
-/// Carries out the steps in order, those that may be side by side at once, up to where somebody else
-/// stands in the way.
+/// Carries out the plan, up to where somebody else stands in the way. A wish to stop the engine is carried out all the same.
 pub async fn apply(writer: &Writer, observed: &Observed, plan: &Plan) -> Result<Applied, Error> {
-    let mut applied = Applied::default();
-    if let Some(trouble) = former_api_key(observed) {
-        applied.trouble = Some(trouble);
-        return Ok(applied);
+    let applied = up_to_trouble(writer, observed, plan).await;
+    let is_whole = applied.as_ref().is_ok_and(|it| it.trouble.is_none());
+    if let Some(stop) = plan.stop.as_ref().filter(|_| !is_whole) {
+        let stopped = carry_out(writer, observed, stop).await;
+        // What was in the way first is told first.
+        return applied.and_then(|applied| stopped.map(|_| applied));
     }
+    applied
+}
+
+/// Carries out the steps in order, those that may be side by side at once. While the API key's Secret is somebody else's, only
+/// those: no pod may mount it.
+async fn up_to_trouble(
+    writer: &Writer,
+    observed: &Observed,
+    plan: &Plan,
+) -> Result<Applied, Error> {
+    let mut applied = Applied {
+        trouble: foreign_api_key(observed),
+        ..Applied::default()
+    };
+    let is_held = applied.trouble.is_some();
     let groups = plan
         .steps
         .chunk_by(|a, b| a.is_independent() && b.is_independent());
     for group in groups {
+        if is_held && !group.iter().all(Step::is_independent) {
+            continue;
+        }
         let outcomes = join_all(group.iter().map(|step| carry_out(writer, observed, step))).await;
         for (step, outcome) in group.iter().zip(outcomes) {
             applied.take(observed, step, outcome)?;
         }
-        if applied.trouble.is_some() {
+        if applied.trouble.is_some() && !is_held {
             break;
         }
     }
@@ -80,9 +99,9 @@ async fn carry_out(writer: &Writer, observed: &Observed, step: &Step) -> Result<
                 .patch::<PersistentVolumeClaim>("PersistentVolumeClaim", &name, patch)
                 .await?;
         }
-        Step::HoldKey(name) => {
+        Step::HoldKey { name, version } => {
             writer
-                .add_finalizer::<Secret>("Secret", name, labels::KEY_FINALIZER)
+                .add_finalizer::<Secret>("Secret", name, version.as_deref(), labels::KEY_FINALIZER)
                 .await?;
         }
         Step::MintApiKey => api_key::mint(writer, observed).await?,
@@ -199,7 +218,7 @@ async fn apply_child(
     Ok(Outcome::Done)
 }
 
-fn former_api_key(observed: &Observed) -> Option<Finding> {
+fn foreign_api_key(observed: &Observed) -> Option<Finding> {
     let ownership = match observed.api_key {
         ApiKeySecret::Foreign => Ownership::Foreign,
         ApiKeySecret::Former => Ownership::Former,

@@ -13,15 +13,20 @@ use crate::user_engine::plan::Step;
 impl Error {
     /// What to say of it if it lasts; `None` if the API server gave no words for it.
     pub fn trouble(&self, observed: &Observed) -> Option<Finding> {
-        let Self::Write(WriteError::Failed { kind, name, source }) = self else {
-            return None;
+        let message = match self {
+            Self::Write(WriteError::Failed { kind, name, source }) => {
+                let kube::Error::Api(said) = source.as_ref() else {
+                    return None;
+                };
+                let before = said_before(observed, ConditionType::Ready);
+                let own = format!("{kind} '{name}' cannot be written, which is tried again");
+                quoted(before, &own, &said.message)
+            }
+            Self::Write(WriteError::Raced { kind, name }) => format!(
+                "{kind} '{name}' cannot be written, which is tried again: one of that name is there that is not this engine's, or somebody changes it all the time"
+            ),
+            _ => return None,
         };
-        let kube::Error::Api(said) = source.as_ref() else {
-            return None;
-        };
-        let before = said_before(observed, ConditionType::Ready);
-        let own = format!("{kind} '{name}' cannot be written, which is tried again");
-        let message = quoted(before, &own, &said.message);
         Some(Finding::blocked(Reason::ChildRefused, message))
     }
 }
@@ -119,5 +124,11 @@ mod tests {
         assert!(told.message.contains("Service 'alice'") && told.message.contains("range is full"));
         let silent = failed(kube::Error::TlsRequired).trouble(&observed);
         assert!(silent.is_none(), "{silent:?}");
+        let raced = Error::Write(WriteError::Raced {
+            kind: "Job",
+            name: "alice-rotate-0-1".to_owned(),
+        });
+        let told = raced.trouble(&observed).unwrap();
+        assert!(told.message.contains("Job 'alice-rotate-0-1'"), "{told:?}");
     }
 }

@@ -20,7 +20,7 @@ pub fn assess(observed: &Observed) -> Finding {
             Reason::Suspended,
             "stopped on request; brain and keys are kept",
         ),
-        Some(pod) if is_lost(pod, observed.now) => unreachable_node(pod),
+        Some(pod) if is_lost(pod, observed.now) || was_unheard_of(pod) => unreachable_node(pod),
         Some(_) if suspended => Finding::waiting(
             Reason::Stopping,
             "waiting for the pod to finish what is in flight and close its brain",
@@ -98,6 +98,21 @@ fn unscheduled(placed: &PodCondition, before: Option<&str>) -> Finding {
 fn is_unheard_of(pod: &Pod, container: Option<&ContainerStatus>) -> bool {
     condition(pod, "Ready").is_some_and(|ready| ready.status == "False")
         && container.is_some_and(|container| container.ready)
+}
+
+/// It was so before somebody deleted the pod, as the cluster itself does after a while. The grace that it was given then is in
+/// the time of its deletion.
+fn was_unheard_of(pod: &Pod) -> bool {
+    let Some(due) = &pod.metadata.deletion_timestamp else {
+        return false;
+    };
+    let grace = pod
+        .metadata
+        .deletion_grace_period_seconds
+        .unwrap_or_default();
+    let ready = condition(pod, "Ready").and_then(|ready| ready.last_transition_time.as_ref());
+    let since = ready.map(|time| due.0.duration_since(time.0).as_secs());
+    is_unheard_of(pod, container(pod)) && since.is_some_and(|since| since > grace)
 }
 
 fn unreachable_node(pod: &Pod) -> Finding {

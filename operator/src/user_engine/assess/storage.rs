@@ -2,9 +2,10 @@
 
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::ResourceExt;
-use userengine_api::condition::Reason;
+use userengine_api::condition::{ConditionType, Reason};
 use userengine_api::quantity::Quantity;
 
+use super::quote::quoted;
 use super::{Finding, ResolvedClass, obstacle};
 use crate::record::{Record, RecordError};
 use crate::user_engine::growth::Growth;
@@ -92,8 +93,29 @@ fn size(
                 "{wanted} is asked for and the volume has {has}: a volume cannot shrink, so it stays as it is"
             ),
         ),
-        (Ok(_), _) => refused_growth(observed, claim, class).unwrap_or(bound),
+        (Ok(_), has) => refused_growth(observed, claim, class)
+            .or_else(|| growing(observed, claim, has?))
+            .unwrap_or(bound),
     }
+}
+
+/// The growth was taken, and whoever makes the volume larger has not come to its end
+/// (<https://kubernetes.io/docs/concepts/storage/persistent-volumes/#expanding-persistent-volumes-claims>).
+fn growing(observed: &Observed, claim: &PersistentVolumeClaim, asked: Quantity) -> Option<Finding> {
+    let status = claim.status.as_ref()?;
+    let has = status.capacity.as_ref()?.get("storage")?;
+    let has: Quantity = has.0.parse().ok().filter(|has| *has < asked)?;
+    let own = format!("'{}' has {has} and is being made {asked}", claim.name_any());
+    let said = status.conditions.iter().flatten();
+    let mut said = said.filter_map(|condition| condition.message.as_deref());
+    let message = match said.rfind(|said| !said.is_empty()) {
+        Some(said) => {
+            let before = obstacle::said_before(observed, ConditionType::StorageReady);
+            quoted(before, &own, said)
+        }
+        None => own,
+    };
+    Some(Finding::fine_but(Reason::Growing, message))
 }
 
 /// The same growth as the one that was refused last.

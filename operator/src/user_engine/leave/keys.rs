@@ -20,8 +20,12 @@ pub async fn destroy(
     claim: Option<&PersistentVolumeClaim>,
 ) -> Result<(), Error> {
     for name in key_names(engine, claim) {
-        if !is_on_hold(key(context, engine, &name).await?.as_ref()) {
-            writer.delete::<Secret>("Secret", &name, None).await?;
+        let found = key(context, engine, &name).await?;
+        // In the version that was seen: a backup may put its hold on it at any time.
+        if let Some(key) = found.filter(|key| !is_on_hold(key)) {
+            writer
+                .delete_seen::<Secret>("Secret", &name, key.uid(), key.resource_version())
+                .await?;
         }
     }
     delete_claim(writer, claim).await?;
@@ -70,8 +74,8 @@ fn erased(key: &Secret) -> Event {
     }
 }
 
-fn is_on_hold(key: Option<&Secret>) -> bool {
-    let mut names = key.into_iter().flat_map(|key| key.annotations().keys());
+fn is_on_hold(key: &Secret) -> bool {
+    let mut names = key.annotations().keys();
     names.any(|name| name.starts_with(labels::HOLD_PREFIX))
 }
 
@@ -104,8 +108,7 @@ mod tests {
             let object = json!({ "metadata": { "annotations": { name: "" } } });
             serde_json::from_value::<Secret>(object).unwrap()
         };
-        assert!(is_on_hold(Some(&with("hold.userengine.dev/nightly-7"))));
-        assert!(!is_on_hold(Some(&with("userengine.dev/hold"))));
-        assert!(!is_on_hold(None));
+        assert!(is_on_hold(&with("hold.userengine.dev/nightly-7")));
+        assert!(!is_on_hold(&with("userengine.dev/hold")));
     }
 }

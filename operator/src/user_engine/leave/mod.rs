@@ -5,12 +5,14 @@ mod walls;
 
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim};
+use kube::runtime::events::{Event, EventType};
 use kube::{Api, ResourceExt};
 use serde_json::json;
 use userengine_api::names::{INITIAL, Names, key_suffix};
 use userengine_api::user_engine::DeletionPolicy;
 use userengine_api::{UserEngine, labels};
 
+use super::report::publish;
 use super::{Context, observe};
 use crate::cluster::{WriteError, Writer};
 use crate::retained;
@@ -73,6 +75,7 @@ pub async fn leave(context: &Context, writer: &Writer, engine: &UserEngine) -> R
         // The brain of another user is not this engine's to delete.
         Fate::Deleted | Fate::Erased if claim.is_some() && !is_ours && !namespace_ends => {
             let_go_of_unrecorded(context, writer, engine, claim.as_ref()).await?;
+            publish(&context.recorder, engine, &left(engine)).await;
         }
         Fate::Deleted if claim.is_none() || is_ours => {
             keys::destroy(context, writer, engine, claim.as_ref()).await?;
@@ -93,13 +96,25 @@ pub async fn leave(context: &Context, writer: &Writer, engine: &UserEngine) -> R
     writer
         .patch::<UserEngine>("UserEngine", &engine.name_any(), &patch)
         .await?;
-    let uid = engine.uid().unwrap_or_default();
-    context.insides.forget(&uid);
-    context.backoff.reset(&uid);
     // Whoever deleted the claim since the look above was told that this engine holds it.
     let namespace = engine.namespace().unwrap_or_default();
     let claim = Names(&engine.name_any()).claim();
     Ok(retained::release(&context.client, writer, &namespace, &claim).await?)
+}
+
+/// Whoever asked for a brain to be deleted hears that it was not.
+fn left(engine: &UserEngine) -> Event {
+    Event {
+        type_: EventType::Warning,
+        reason: "BrainLeft".to_owned(),
+        note: Some(format!(
+            "volume '{}' and the keys that it names are left as they are: its annotation {} does not say that the brain is this user's",
+            Names(&engine.name_any()).claim(),
+            labels::USER
+        )),
+        action: "Delete".to_owned(),
+        secondary: None,
+    }
 }
 
 /// Takes the finalizer off this engine's first key, if it is not the one that the claim's record names.

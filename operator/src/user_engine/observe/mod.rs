@@ -29,7 +29,7 @@ use super::child::{ChildId, ChildKind};
 use super::observed::{ApiKeySecret, KeySecret, NextKey, Observed, OurApiKey};
 use crate::cluster::ownership::{Ownership, ownership};
 use crate::record::{Record, RecordError};
-use crate::seen::EngineSketch;
+use crate::seen::{EngineName, EngineSketch};
 
 /// The API server could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -71,7 +71,7 @@ pub async fn observe(context: &Context, engine: &EngineSketch) -> Result<Option<
     // After the StatefulSet: once that is known to make no more pods, the pods that are there are all there will be.
     let (rotating, proving) = eye.rotating(&engine, known).await?;
     let mut observed = Observed {
-        refused_growth: context.growths.of(&engine.uid().unwrap_or_default()),
+        refused_growth: context.growths.of(&EngineName::of(&engine).to_string()),
         engine: Arc::new(engine),
         classes: context.classes.state(),
         platform: context.platform.state(),
@@ -231,6 +231,7 @@ fn key_secret(found: &Secret) -> KeySecret {
         .map(|bytes| bytes.0.as_slice());
     KeySecret::Present {
         uid: found.uid(),
+        version: found.resource_version(),
         kid: EncryptionKey::parse(bytes.unwrap_or_default()).map(|key| key.kid()),
         database_id: found.annotations().get(labels::DATABASE_ID).cloned(),
         held: found

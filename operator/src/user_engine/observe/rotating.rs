@@ -13,6 +13,7 @@ use crate::record::Record;
 use crate::user_engine::assess::between;
 use crate::user_engine::inside;
 use crate::user_engine::observed::Rotating;
+use crate::watches::PAGE;
 
 /// Seconds after the end of a rotation in which its Job is still looked for. What is overlooked then goes by the Job's
 /// own `ttlSecondsAfterFinished`.
@@ -47,9 +48,20 @@ impl Eye<'_> {
         Ok(found.map_err(failed("the Jobs of a rotation"))?.items)
     }
 
+    /// Those that run for a rotation, or have the volume. A page of the namespace is in memory at once.
     async fn pods(&self, which: &ListParams) -> Result<Vec<Pod>, Error> {
-        let found = self.api::<Pod>().list(which).await;
-        Ok(found.map_err(failed("the pods of the namespace"))?.items)
+        let name = self.engine.name_any();
+        let claim = Names(&name).claim();
+        let (mut pods, mut page) = (Vec::new(), which.clone().limit(PAGE));
+        loop {
+            let found = self.api::<Pod>().list(&page).await;
+            let found = found.map_err(failed("the pods of the namespace"))?;
+            let next = found.metadata.continue_.filter(|token| !token.is_empty());
+            let concern = |pod: &Pod| is_of_rotation(pod, &name) || mounts(pod, &claim);
+            pods.extend(found.items.into_iter().filter(concern));
+            let Some(next) = next else { return Ok(pods) };
+            page = page.continue_token(&next);
+        }
     }
 
     async fn sorted(&self, jobs: Vec<Job>, pods: Vec<Pod>) -> (Rotating, Rotating) {

@@ -43,7 +43,12 @@ pub enum Step {
         patch: serde_json::Value,
     },
     /// Put the finalizer back on a key Secret.
-    HoldKey(String),
+    HoldKey {
+        /// Its name.
+        name: String,
+        /// The version that was seen: one that was let go since stays so.
+        version: Option<String>,
+    },
     /// Make the API key.
     MintApiKey,
     /// Bring the hashes back in line with the API key.
@@ -85,10 +90,15 @@ impl Step {
     /// It may be taken beside others of which the same holds. The pod is not: its walls stand first.
     pub fn is_independent(&self) -> bool {
         match self {
-            Self::HoldKey(_) | Self::MintApiKey | Self::MendApiKey => true,
-            Self::Apply(child) => child.id.kind != ChildKind::StatefulSet,
+            Self::HoldKey { .. } | Self::MintApiKey | Self::MendApiKey => true,
+            Self::Apply(_) => !self.is_of_the_set(),
             _ => false,
         }
+    }
+
+    /// It changes the StatefulSet.
+    fn is_of_the_set(&self) -> bool {
+        matches!(self, Self::Apply(child) if child.id.kind == ChildKind::StatefulSet)
     }
 }
 
@@ -97,6 +107,8 @@ impl Step {
 pub struct Plan {
     /// What to write, unless it is so already.
     pub steps: Vec<Step>,
+    /// Stops the engine, if that is asked for and something is in the way of the steps: such a wish waits for nothing.
+    pub stop: Option<Step>,
     /// True if there is more to plan once these are done.
     pub again: bool,
     /// What to tell once they are done.
@@ -113,10 +125,12 @@ pub fn plan(observed: &Observed, assessment: &Assessment) -> Plan {
     if assessment.paused.holds() {
         return plan;
     }
+    plan.stop = pod::stop(observed, assessment);
     bring_about(observed, assessment, &mut plan);
     if !plan.again {
-        plan.steps
-            .extend(pod::stop(observed, assessment, &plan.steps));
+        let is_changed = plan.steps.iter().any(Step::is_of_the_set);
+        let stop = plan.stop.clone().filter(|_| !is_changed);
+        plan.steps.extend(stop);
         plan.steps.extend(pod::renew(observed, assessment));
         turn_api_key(observed, assessment, &mut plan);
     }
@@ -307,8 +321,12 @@ fn hold_key(observed: &Observed, key: &Key) -> Option<Step> {
         Some(KeySecret::Present {
             held: false,
             terminating: false,
+            version,
             ..
-        }) => Some(Step::HoldKey(observed.names().key(&key.suffix))),
+        }) => Some(Step::HoldKey {
+            name: observed.names().key(&key.suffix),
+            version: version.clone(),
+        }),
         _ => None,
     }
 }

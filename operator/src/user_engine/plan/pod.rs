@@ -7,16 +7,13 @@ use crate::user_engine::assess::{
     Assessment, is_ready, refused_its_key, stateful_set, stops_the_engine,
 };
 use crate::user_engine::build;
-use crate::user_engine::child::ChildKind;
 use crate::user_engine::observed::{KeySecret, Observed};
 
-/// Stops an engine that is to be suspended, though something else keeps it from being changed: nothing of it but its
-/// replicas is. A rotation that has stopped it has done so already.
-pub fn stop(observed: &Observed, assessment: &Assessment, steps: &[Step]) -> Option<Step> {
-    let is_applied =
-        |step: &Step| matches!(step, Step::Apply(child) if child.id.kind == ChildKind::StatefulSet);
+/// Stops an engine that is to be suspended, whatever keeps it from being changed otherwise: nothing of it but its replicas
+/// is. A rotation that has stopped it has done so already.
+pub fn stop(observed: &Observed, assessment: &Assessment) -> Option<Step> {
     let is_rotating = assessment.record.as_ref().is_some_and(stops_the_engine);
-    if !observed.engine.spec.suspended || is_rotating || steps.iter().any(is_applied) {
+    if !observed.engine.spec.suspended || is_rotating {
         return None;
     }
     let stopped = build::suspended(stateful_set(observed)?)?;

@@ -3,6 +3,8 @@
 mod api_key;
 mod encryption;
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::ResourceExt;
@@ -74,32 +76,33 @@ impl Report<'_> {
         }
     }
 
-    /// What is new in this status is only how far a pod has come that was made just now. That is told if it takes longer, or
-    /// with what it comes to.
-    pub fn is_passing(&self, status: &UserEngineStatus) -> bool {
-        let Some(last) = &self.observed.engine.status else {
-            return false;
-        };
+    /// How long this status need not be told, because all that is new in it is how far a pod has come that was made just now:
+    /// that is told if it takes longer, or with what it comes to. `None` if it has to be told.
+    pub fn passing(&self, status: &UserEngineStatus) -> Option<Duration> {
+        let last = self.observed.engine.status.as_ref()?;
         let told_at_once = |status: &UserEngineStatus| {
             let passing = ["Ready", "StorageReady", "EngineAvailable"];
             let mut status = status.clone();
             (status.node, status.engine, status.storage) = (None, None, None);
+            status.settled = None;
             status
                 .conditions
                 .retain(|condition| !passing.contains(&condition.type_.as_str()));
             status
         };
-        status.phase == Some(Phase::Starting)
+        let passes = status.phase == Some(Phase::Starting)
             && self.trouble.is_none()
-            && self.has_new_pod()
-            && told_at_once(status) == told_at_once(last)
+            && told_at_once(status) == told_at_once(last);
+        self.new_for().filter(|_| passes)
     }
 
-    fn has_new_pod(&self) -> bool {
-        let pod = self.observed.pod.as_ref();
-        let made = pod.and_then(|pod| pod.metadata.creation_timestamp.as_ref());
-        let age = made.map(|made| self.observed.now.duration_since(made.0));
-        age.is_some_and(|age| (SignedDuration::ZERO..PATIENCE).contains(&age))
+    /// How long the pod still counts as new; `None` if it does not.
+    fn new_for(&self) -> Option<Duration> {
+        let pod = self.observed.pod.as_ref()?;
+        let made = pod.metadata.creation_timestamp.as_ref()?;
+        let age = self.observed.now.duration_since(made.0);
+        let is_new = (SignedDuration::ZERO..PATIENCE).contains(&age);
+        Duration::try_from(PATIENCE - age).ok().filter(|_| is_new)
     }
 
     /// The generation that was acted on: during a pause that of its beginning, so that whoever waits for a change to be

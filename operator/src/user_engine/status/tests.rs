@@ -96,7 +96,7 @@ fn a_whole_status_of_a_running_engine() {
     insta::assert_yaml_snapshot!("running", status_at(&world, noon(), None, Some("0.1.0")));
 }
 
-/// What would be told of a pod of this age that has come this far, with this status told before, passes by in a moment.
+/// Whether what would be told of a pod of this age that has come this far, with this status told before, passes by in a moment.
 fn passes(told: Option<UserEngineStatus>, age: i64, far: impl Fn(World) -> World) -> bool {
     let mut world = far(alive()).created("2026-06-01T12:00:00Z");
     Arc::get_mut(&mut world.0.engine).unwrap().status = told;
@@ -108,7 +108,11 @@ fn passes(told: Option<UserEngineStatus>, age: i64, far: impl Fn(World) -> World
         version: None,
         now: world.0.now,
     };
-    report.is_passing(&report.status())
+    let mut status = report.status();
+    status.settled = Some("other".to_owned());
+    let left = report.passing(&status);
+    assert!(left.is_none_or(|left| left <= Duration::from_secs(3)));
+    left.is_some()
 }
 
 fn starts(world: World) -> World {

@@ -13,6 +13,7 @@ const SECRET: &str = "'alice-key-";
 fn secret_of(database_id: &str, terminating: bool) -> KeySecret {
     KeySecret::Present {
         uid: None,
+        version: None,
         on_hold: false,
         kid: Ok(key(1).kid()),
         database_id: Some(database_id.to_owned()),

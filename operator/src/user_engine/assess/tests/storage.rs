@@ -6,6 +6,16 @@ fn sized(size: &str) -> World {
     alive().spec(&json!({ "storage": { "size": size } }))
 }
 
+/// Whoever makes the volume larger has got half way.
+fn grows() -> World {
+    alive().claim(|claim| {
+        let status = json!({ "phase": "Bound", "capacity": { "storage": "512Mi" }, "conditions": [
+            { "type": "FileSystemResizePending", "status": "True", "message": "Waiting for user to (re-)start a pod" },
+        ] });
+        claim.status = Some(serde_json::from_value(status).unwrap());
+    })
+}
+
 pub fn situations() -> Vec<Situation> {
     let of: fn(&Assessment) -> &Finding = |all| &all.storage;
     let bob = crate::record::Record {
@@ -40,6 +50,13 @@ pub fn situations() -> Vec<Situation> {
             Reason::ClaimPending,
             Severity::Waiting,
             &["'alice-brain'"],
+        ),
+        (
+            grows(),
+            of,
+            Reason::Growing,
+            Severity::Fine,
+            &["'alice-brain' has 512Mi", "1Gi", "(re-)start a pod"],
         ),
         (
             alive().claim_phase("Lost"),

@@ -96,6 +96,7 @@ fn with_key(world: World, key_is: Key) -> World {
     };
     let present = |held, terminating| KeySecret::Present {
         uid: None,
+        version: None,
         on_hold: false,
         kid: kid.clone(),
         database_id: database_id.clone(),
@@ -111,6 +112,7 @@ fn with_key(world: World, key_is: Key) -> World {
         Key::Terminating => world.with_key_secret(present(true, true)),
         Key::Foreign => world.with_key_secret(KeySecret::Present {
             uid: None,
+            version: None,
             on_hold: false,
             kid: Ok(key(2).kid()),
             database_id: Some("another".to_owned()),

@@ -42,7 +42,7 @@ fn names(plan: &Plan) -> Vec<&'static str> {
             Step::Claim(_) => "Claim",
             Step::AmendClaim(_) => "AmendClaim",
             Step::GrowClaim { .. } => "GrowClaim",
-            Step::HoldKey(_) => "HoldKey",
+            Step::HoldKey { .. } => "HoldKey",
             Step::MintApiKey => "MintApiKey",
             Step::MendApiKey => "MendApiKey",
             Step::TurnApiKey(_) => "TurnApiKey",
@@ -130,7 +130,7 @@ fn carry_out(World(seen): &mut World, step: &Step) {
             ));
             seen.claim = Some(serde_json::from_value(claim).unwrap());
         }
-        Step::HoldKey(_) => {
+        Step::HoldKey { .. } => {
             seen.keys.insert(suffix(), key_secret());
         }
         Step::MintApiKey | Step::MendApiKey => {

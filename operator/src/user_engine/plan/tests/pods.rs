@@ -32,11 +32,27 @@ fn an_engine_that_is_blocked_is_suspended_all_the_same() {
 }
 
 #[test]
+fn a_wish_to_stop_is_ready_whatever_comes_of_the_other_steps() {
+    let plan = set_of(alive().running()).suspended().plan();
+    let Some(Step::Apply(stop)) = &plan.stop else {
+        panic!("{:?}", plan.stop);
+    };
+    assert_eq!(stop.object["spec"]["replicas"], 0);
+    let sets = plan.steps.iter().filter(|step| step.is_of_the_set());
+    assert_eq!(
+        sets.count(),
+        1,
+        "and not done twice if nothing is in the way"
+    );
+    assert_eq!(set_of(alive().running()).plan().stop, None);
+}
+
+#[test]
 fn one_that_is_suspended_already_is_not_stopped_again() {
     let mut world = set_of(world().claimed().running()).suspended();
     let steps = world.plan().steps;
     carry_all_out(&mut world, &steps);
-    assert_eq!(set(&world), None);
+    assert_eq!((set(&world), world.plan().stop), (None, None));
 }
 
 #[test]

@@ -93,6 +93,28 @@ fn a_pod_that_is_long_past_its_time_is_on_a_node_that_does_not_answer() {
 }
 
 #[test]
+fn a_node_that_was_lost_before_its_pod_was_deleted_is_still_lost_while_the_pod_has_time() {
+    let deleted = |lost: &str| {
+        let mut world = unheard_of();
+        let pod = world.0.pod.as_mut().unwrap();
+        // Deleted at 12:05, with a minute to end.
+        let going = json!({ "name": "alice-0", "deletionTimestamp": "2026-06-01T12:06:00Z", "deletionGracePeriodSeconds": 60 });
+        pod.metadata = serde_json::from_value(going).unwrap();
+        let ready = json!([{ "type": "Ready", "status": "False", "lastTransitionTime": lost }]);
+        let status = pod.status.as_mut().unwrap();
+        status.conditions = serde_json::from_value(ready).unwrap();
+        world.0.now = "2026-06-01T12:05:10Z".parse().unwrap();
+        world
+    };
+    let lost = deleted("2026-06-01T12:00:00Z");
+    assert_eq!(lost.assess().engine.reason, Reason::NodeUnreachable);
+    let lost = deleted("2026-06-01T12:00:00Z").suspended();
+    assert_eq!(lost.assess().engine.reason, Reason::NodeUnreachable);
+    let ends = deleted("2026-06-01T12:05:01Z");
+    assert_eq!(ends.assess().engine.reason, Reason::Starting);
+}
+
+#[test]
 fn events_are_asked_for_of_what_is_waited_for_and_of_nothing_else() {
     let asked = |world: World| {
         awaited(&world.0)
