@@ -86,8 +86,8 @@ stopped and started anew, once a round: *until quiet* ends with the last thing t
 
 const LARGE_FLEET: &str = "\
 As [many engines](#many-engines), but in one cluster for both, because it takes so long to make them: ours comes first, and the
-plain controller takes over what ours has made, to which it applies its own copies. That first start of it is not counted as a restart. After 12
-minutes no further restart begins, so one that takes minutes has fewer rounds.
+plain controller takes over what ours has made, to which it applies its own copies. That first start of it is not counted as a restart, and it
+is given up if that takes more than 15 minutes. After 12 minutes no further restart begins, so one that takes minutes has fewer rounds.
 ";
 
 const STOPPED: &str = "\

@@ -213,7 +213,7 @@ async fn the_operator_touches_no_volume_but_brains() -> anyhow::Result<()> {
         namespace.create_object::<PersistentVolumeClaim>(claim).await?;
         let claim = Attempts::on::<PersistentVolumeClaim>(&namespace, "team-brain").await?;
         claim.refused(Write::Delete, brains).await?;
-        let adopted = json!({ "metadata": { "annotations": { labels::USER: "alice" } } });
+        let taken = json!({ "metadata": { "annotations": { labels::USER: "alice" } } });
         claim.refused(Write::Merge(taken.clone()), brains).await?;
         // The documented step of an adoption, by somebody who may take it.
         namespace.merge::<PersistentVolumeClaim>("team-brain", taken).await?;

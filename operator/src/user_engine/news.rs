@@ -1,5 +1,7 @@
 //! What a rotation's turns look like to whoever reads Events and metrics: each is told once, after it became durable.
 
+use std::fmt::Display;
+
 use kube::runtime::events::{Event, EventType};
 use userengine_api::UserEngine;
 use userengine_api::key::Kid;
@@ -36,18 +38,21 @@ pub async fn tell_of_api_key(context: &Context, engine: &UserEngine, news: Optio
 fn of_api_key(news: &ApiKeyNews) -> Event {
     match news {
         ApiKeyNews::Started(id) => normal(
+            id,
             "ApiKeyRotationStarted",
             format!(
                 "rotation {id}: the engine learns of the next API key before it becomes the key"
             ),
         ),
         ApiKeyNews::Rotated(id, overlap) => normal(
+            id,
             "ApiKeyRotated",
             format!(
                 "rotation {id}: the Secret holds another API key; the former one is accepted for {overlap} s"
             ),
         ),
         ApiKeyNews::Retired(id) => normal(
+            id,
             "ApiKeyRetired",
             format!("rotation {id}: the former API key is not accepted any more"),
         ),
@@ -65,34 +70,43 @@ fn outcome(outcome: Outcome) -> &'static str {
 }
 
 fn events(ledger: &Ledger, news: &News) -> Vec<Event> {
-    let id = || ledger.open.as_ref().map_or("", |open| open.id.as_str());
+    let id = ledger.open.as_ref().map_or("", |open| open.id.as_str());
     let one = match news {
-        News::Opened(id) => normal("RotationOpened", format!("rotation {id} begins")),
+        News::Opened(id) => normal(id, "RotationOpened", format!("rotation {id} begins")),
         News::Satisfied(id) => normal(
+            id,
             "RotationSatisfied",
             format!("rotation {id} asks for nothing that is not so: the brain is new"),
         ),
-        News::Rejected(last) => warning("RotationRejected", said(last)),
+        News::Rejected(last) => failed("RotationRejected", last),
         News::Quiescing(kid) => normal(
+            id,
             "RotationQuiescing",
-            format!("the engine stops for rotation {} to key {kid}", id()),
+            format!("the engine stops for rotation {id} to key {kid}"),
         ),
         News::Started { attempt } => normal(
+            id,
             "RotationStarted",
-            format!("rotation {}: attempt {attempt} runs", id()),
+            format!("rotation {id}: attempt {attempt} runs"),
         ),
         News::Retrying { why } => warning(
+            id,
             "RotationRetrying",
-            format!("rotation {} is tried again: {why}", id()),
+            format!("rotation {id} is tried again: {why}"),
         ),
         News::Ended(last) => return ended(ledger, last),
         News::Destroying(kid) => normal(
+            kid,
             "KeyDestroying",
             format!("key {kid} is destroyed: nothing is sealed with it, and there is no way back"),
         ),
-        News::Destroyed(kid) => normal("KeyDestroyed", format!("key {kid} is gone for good")),
+        News::Destroyed(kid) => normal(kid, "KeyDestroyed", format!("key {kid} is gone for good")),
     };
     vec![one]
+}
+
+fn failed(reason: &str, last: &Last) -> Event {
+    warning(&last.id, reason, said(last))
 }
 
 fn said(last: &Last) -> String {
@@ -110,22 +124,23 @@ fn ended(ledger: &Ledger, last: &Last) -> Vec<Event> {
                 last.id
             );
             let mut all = vec![
-                normal("RotationVerified", verified),
-                normal("KeyPromoted", format!("key {to} seals from now on")),
+                normal(&last.id, "RotationVerified", verified),
+                normal(to, "KeyPromoted", format!("key {to} seals from now on")),
             ];
             let retired = ledger.ring().filter(|key| key.kid != *to);
             all.extend(retired.map(|key| retire(&key.kid)));
             all
         }
-        (Outcome::Certified, None) => vec![normal("RotationVerified", said(last))],
-        (Outcome::Rejected, _) => vec![warning("RotationRejected", said(last))],
-        (Outcome::Refused, _) => vec![warning("RotationRefused", said(last))],
-        (Outcome::Failed, _) => vec![warning("RotationFailed", said(last))],
+        (Outcome::Certified, None) => vec![normal(&last.id, "RotationVerified", said(last))],
+        (Outcome::Rejected, _) => vec![failed("RotationRejected", last)],
+        (Outcome::Refused, _) => vec![failed("RotationRefused", last)],
+        (Outcome::Failed, _) => vec![failed("RotationFailed", last)],
     }
 }
 
 fn retire(kid: &Kid) -> Event {
     normal(
+        kid,
         "KeyRetired",
         format!(
             "key {kid} left the ring; its Secret is kept for a while, and a rollback is possible"
@@ -133,20 +148,22 @@ fn retire(kid: &Kid) -> Event {
     )
 }
 
-fn normal(reason: &str, note: impl AsRef<str>) -> Event {
-    event(EventType::Normal, reason, note.as_ref())
+fn normal(about: impl Display, reason: &str, note: impl AsRef<str>) -> Event {
+    event(EventType::Normal, about, reason, note.as_ref())
 }
 
-fn warning(reason: &str, note: impl AsRef<str>) -> Event {
-    event(EventType::Warning, reason, note.as_ref())
+fn warning(about: impl Display, reason: &str, note: impl AsRef<str>) -> Event {
+    event(EventType::Warning, about, reason, note.as_ref())
 }
 
-fn event(type_: EventType, reason: &str, note: &str) -> Event {
+/// `about` is the rotation or the key: Events that differ in their note alone would be counted as one, and have the note of the
+/// first.
+fn event(type_: EventType, about: impl Display, reason: &str, note: &str) -> Event {
     Event {
         type_,
         reason: reason.to_owned(),
         note: Some(note.chars().take(1000).collect()),
-        action: "Rotate".to_owned(),
+        action: format!("Rotate {about}"),
         secondary: None,
     }
 }
@@ -220,6 +237,7 @@ mod tests {
         assert_eq!(reasons, expected);
         for event in told {
             assert!(event.note.unwrap().starts_with("rotation 2026-12: "));
+            assert_eq!(event.action, "Rotate 2026-12");
         }
     }
 }

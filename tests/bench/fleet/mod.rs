@@ -40,6 +40,8 @@ pub const OF_A_WORKSPACE: usize = 100;
 const AT_ONCE: usize = 16;
 /// For so long nothing may happen before it is said that nothing happens.
 pub const STILL: Duration = Duration::from_secs(3);
+/// For so long the other operator may bring a fleet in line that it finds.
+const TAKE_OVER: Duration = Duration::from_mins(15);
 /// After so long no further restart begins.
 const RESTARTS: Duration = Duration::from_mins(12);
 /// Longest time that a fleet may take for anything.
@@ -71,7 +73,7 @@ pub fn measure(programs: &Programs, sizes: &[usize], rounds: u32) -> anyhow::Res
         let (ours, before_ours) = measure(Kind::Ours)?;
         let (plain, before_plain) = measure(Kind::Plain)?;
         let busy = vec![before_ours, before_plain];
-        Ok((lines(programs, size, &ours, &plain), busy))
+        Ok(together(programs, size, &ours, &plain, busy))
     })
 }
 
@@ -89,32 +91,31 @@ pub fn measure_in_turn(
             let ours = measure(Kind::Ours, Before::Nothing).await?;
             anyhow::Ok((ours, measure(Kind::Plain, Before::Everything).await?))
         })?;
-        Ok((lines(programs, size, &ours, &plain), vec![busy]))
+        Ok(together(programs, size, &ours, &plain, vec![busy]))
     })
 }
 
-type Found = (Vec<Line>, Vec<f64>);
-
 fn of_each(
     sizes: &[usize],
-    measure: impl Fn(&Runtime, usize) -> anyhow::Result<Found>,
+    measure: impl Fn(&Runtime, usize) -> anyhow::Result<Measured>,
 ) -> anyhow::Result<Measured> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()?;
     nodes::answer_for_engines(ADDRESS)?;
-    let (mut lines, mut busy) = (Vec::new(), Vec::new());
-    for size in sizes {
-        let (its_lines, its_busy) = measure(&runtime, *size)?;
-        lines.extend(its_lines);
-        busy.extend(its_busy);
-    }
-    Ok(Measured {
-        lines,
-        busy,
+    let mut all = Measured {
+        lines: Vec::new(),
+        busy: Vec::new(),
         notes: Vec::new(),
-    })
+    };
+    for size in sizes {
+        let one = measure(&runtime, *size)?;
+        all.lines.extend(one.lines);
+        all.busy.extend(one.busy);
+        all.notes.extend(one.notes);
+    }
+    Ok(all)
 }
 
 /// What one operator needed for one fleet.
@@ -123,10 +124,12 @@ struct Side {
     grown: Option<Grown>,
     memory: f64,
     most_memory: f64,
-    writes_at_rest: f64,
+    /// One, or none if it never came to rest.
+    writes_at_rest: Vec<f64>,
     restarts: Vec<f64>,
     writes_of_restarts: Vec<f64>,
     memory_after_restart: Vec<f64>,
+    notes: Vec<String>,
 }
 
 /// What it needed until all engines were Ready, if it found nothing.
@@ -179,26 +182,38 @@ impl Fleet {
         let start = |turn: u32| programs.start(kind, &self.cluster.kubeconfig, turn);
         let mut operator = start(0)?;
         let mut found = Side::default();
-        if before == Before::Nothing {
+        let engines = f64::from(u32::try_from(self.size)?);
+        let limit = if before == Before::Nothing {
             let seconds = self.grow().await?;
             operator.until_quiet(self.size, STILL, LIMIT)?;
-            let (counts, engines) = (operator.counts()?, f64::from(u32::try_from(self.size)?));
+            let counts = operator.counts()?;
             found.grown = Some(Grown {
                 seconds,
                 writes: counts.writes / engines,
                 reconciles: counts.reconciles / engines,
             });
+            LIMIT
         } else {
-            operator.until_quiet(self.size, STILL, LIMIT)?;
-        }
+            TAKE_OVER
+        };
+        let is_quiet = operator.quiet_within(self.size, STILL, limit)?.is_some();
         (found.memory, found.most_memory) = operator.memory()?;
         eprintln!("    {kind:?}: {found:?}");
+        if !is_quiet {
+            let share = 100.0 * operator.counts()?.engines / engines;
+            found.notes.push(format!(
+                "The plain controller had brought {share:.0} % of the {engines:.0} engines in line {} minutes after its start on them, and was not measured further.",
+                limit.as_secs() / 60
+            ));
+            operator.stop()?;
+            return Ok(found);
+        }
         if kind == Kind::Ours {
             template::write(&self.client, &programs.templates()).await?;
         }
         let written = operator.counts()?.writes;
         pause(programs.quiet);
-        found.writes_at_rest = operator.counts()?.writes - written;
+        found.writes_at_rest = vec![operator.counts()?.writes - written];
         operator.stop()?;
         let began = Instant::now();
         for turn in (1..=rounds).take_while(|turn| *turn == 1 || began.elapsed() < RESTARTS) {
@@ -299,6 +314,20 @@ async fn all_ready(client: Client, size: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn together(
+    programs: &Programs,
+    size: usize,
+    ours: &Side,
+    plain: &Side,
+    busy: Vec<f64>,
+) -> Measured {
+    Measured {
+        lines: lines(programs, size, ours, plain),
+        busy,
+        notes: ours.notes.iter().chain(&plain.notes).cloned().collect(),
+    }
+}
+
 fn lines(programs: &Programs, size: usize, ours: &Side, plain: &Side) -> Vec<Line> {
     let line = |what: &str, unit: &str, of: fn(&Side) -> Vec<f64>, budget| Line {
         what: format!("{size} engines: {what}"),
@@ -347,7 +376,7 @@ fn lines(programs: &Programs, size: usize, ours: &Side, plain: &Side) -> Vec<Lin
         line(
             &format!("writes in {} quiet seconds", programs.quiet.as_secs()),
             "",
-            |it| vec![it.writes_at_rest],
+            |it| it.writes_at_rest.clone(),
             Some(Budget::Median(0.0)),
         ),
         line(

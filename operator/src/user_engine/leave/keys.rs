@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
 use kube::runtime::events::{Event, EventType};
-use kube::{Api, ResourceExt};
+use kube::{Api, Resource as _, ResourceExt};
 use userengine_api::{UserEngine, labels};
 
 use super::{Error, key_names, let_go};
@@ -70,7 +70,8 @@ fn erased(key: &Secret) -> Event {
             key.name_any()
         )),
         action: "Erase".to_owned(),
-        secondary: None,
+        // Of two keys there are two records.
+        secondary: Some(key.object_ref(&())),
     }
 }
 
