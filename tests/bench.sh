@@ -94,7 +94,7 @@ for part in "${parts[@]}"; do
     connected) step "idle with connections (about 1 minute)"; measure connected || failed=1 ;;
     outages) step "outages (about 7 minutes)"; measure outages || failed=1 ;;
     fleet) step "many engines (about 20 minutes)"; measure fleet || failed=1 ;;
-    large-fleet) step "very many engines (1 to 2 hours)"; measure large-fleet || failed=1 ;;
+    large-fleet) step "very many engines (about an hour)"; measure large-fleet || failed=1 ;;
     stopped) step "many stopped engines (about 20 minutes)"; measure stopped || failed=1 ;;
     rotation) step "change of the key (about 4 minutes)"; measure rotation || failed=1 ;;
     hangs) step "hanging servers (about 4 minutes)"; measure hangs || failed=1 ;;

@@ -10,13 +10,11 @@ use futures::channel::oneshot;
 use futures::future::try_join_all;
 use kube::Client;
 use kube::api::ListParams;
-use kube::runtime::events::{Recorder, Reporter};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use userengine_api::UserEngine;
-use userengine_api::labels::MANAGER;
 
-use crate::cluster::Clients;
+use crate::cluster::{Clients, Recorder};
 use crate::config::Config;
 use crate::engines::{PlaceSeen, Sight, engines};
 use crate::leader::Standing;
@@ -121,12 +119,8 @@ async fn start(
         metrics.clone(),
         seen.clone(),
     ));
-    let reporter = Reporter {
-        controller: MANAGER.to_owned(),
-        instance: None,
-    };
     let context = Arc::new(Context {
-        recorder: Recorder::new(client.clone(), reporter),
+        recorder: Recorder::new(client.clone()),
         classes: platform.classes,
         platform: platform.config_maps,
         client,

@@ -44,7 +44,7 @@ pub enum PartName {
     Away,
     /// What the operator needs for many engines.
     Fleet,
-    /// The same for ten times as many, which takes an hour or two.
+    /// The same for ten times as many, which takes an hour.
     #[serde(rename = "large-fleet")]
     LargeFleet,
     /// What it needs for more than etcd holds.

@@ -177,7 +177,7 @@ async fn recorded(engine: &Engine, id: &str) -> anyhow::Result<(Option<String>, 
 async fn step(engine: &Engine, id: &str) -> anyhow::Result<Step> {
     let (phase, ended) = recorded(engine, id).await?;
     let holders = holders(engine).await?;
-    let engine_pod = format!("{}-0", engine.name);
+    let engine_pod = Names(&engine.name).pod();
     if ended {
         let back = holders.iter().any(|pod| pod.name_any() == engine_pod);
         return Ok(if back { Step::EngineBack } else { Step::Closed });

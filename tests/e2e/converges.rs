@@ -1,18 +1,12 @@
-use std::fmt::Debug;
-
-use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::api::DeleteParams;
-use kube::core::Resource;
 use kube::{Api, ResourceExt};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use userengine_api::labels;
 use userengine_api::status::Phase;
-use userengine_e2e::{Engine, Namespace, eventually, in_namespace};
+use userengine_e2e::{Engine, Kind, Namespace, eventually, in_namespace};
 
 #[tokio::test]
 async fn every_deleted_child_comes_back() -> anyhow::Result<()> {
@@ -31,13 +25,7 @@ async fn every_deleted_child_comes_back() -> anyhow::Result<()> {
     .await
 }
 
-async fn comes_back<K>(namespace: &Namespace, name: &str) -> anyhow::Result<()>
-where
-    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
-        + Clone
-        + Debug
-        + DeserializeOwned,
-{
+async fn comes_back<K: Kind>(namespace: &Namespace, name: &str) -> anyhow::Result<()> {
     let api: Api<K> = namespace.api();
     let before = api.get(name).await?.uid();
     api.delete(name, &DeleteParams::default()).await?;
@@ -127,14 +115,7 @@ async fn a_child_that_somebody_labels_as_anothers_is_taken_back() -> anyhow::Res
 }
 
 /// With the engine at rest, so that nothing else wakes it.
-async fn taken_back<K>(engine: &Engine) -> anyhow::Result<()>
-where
-    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
-        + Clone
-        + Debug
-        + DeserializeOwned
-        + Serialize,
-{
+async fn taken_back<K: Kind>(engine: &Engine) -> anyhow::Result<()> {
     for anothers in [json!("bob"), Value::Null] {
         engine.wait_rest().await?;
         let edit = json!({ "metadata": { "labels": { labels::ENGINE: anothers } } });
@@ -149,14 +130,11 @@ where
 }
 
 /// Changes a field of the child named `alice`, and waits until it is what it was.
-async fn put_right<K>(namespace: &Namespace, pointer: &str, edit: Value) -> anyhow::Result<()>
-where
-    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
-        + Clone
-        + Debug
-        + DeserializeOwned
-        + Serialize,
-{
+async fn put_right<K: Kind>(
+    namespace: &Namespace,
+    pointer: &str,
+    edit: Value,
+) -> anyhow::Result<()> {
     let field = |object: &K| -> anyhow::Result<Value> {
         Ok(serde_json::to_value(object)?
             .pointer(pointer)

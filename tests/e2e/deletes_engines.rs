@@ -3,13 +3,13 @@ use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{
     Namespace as CoreNamespace, PersistentVolumeClaim, Pod, ResourceQuota, Secret, Service,
 };
-use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::api::{DeleteParams, ListParams};
 use kube::{Api, ResourceExt};
 use serde_json::json;
 use userengine_api::status::Phase;
 use userengine_api::{UserEngine, labels};
+use userengine_e2e::trouble::notes;
 use userengine_e2e::{Engine, Namespace, eventually, holds, in_namespace, inside};
 
 /// Names of the encryption-key Secrets.
@@ -96,7 +96,7 @@ async fn erase_waits_for_whoever_holds_a_key_says_so_and_records_what_it_destroy
         let engines = namespace.api::<UserEngine>();
         engines.delete("alice", &DeleteParams::default()).await?;
         let said = eventually("the deletion to say what holds it", 60, || async {
-            Ok(told(&namespace, "DeletionHeld").await?.pop())
+            Ok(notes(&engine, "DeletionHeld").await?.pop())
         })
         .await?;
         assert!(said.contains(&key), "{said}");
@@ -117,22 +117,11 @@ async fn erase_waits_for_whoever_holds_a_key_says_so_and_records_what_it_destroy
         children_are_gone(&namespace).await?;
         assert_eq!(keys(&namespace).await?, Vec::<String>::new());
         // The operator may have begun to look when somebody else let the key go, and finds it gone.
-        let destroyed = told(&namespace, "KeyDestroyed").await?;
+        let destroyed = notes(&engine, "KeyDestroyed").await?;
         assert!(destroyed.len() <= 1, "{destroyed:?}");
         Ok(())
     })
     .await
-}
-
-/// What the operator's Events of this reason say.
-async fn told(namespace: &Namespace, reason: &str) -> anyhow::Result<Vec<String>> {
-    let events = namespace
-        .api::<Event>()
-        .list(&ListParams::default())
-        .await?;
-    let ours = events.items.into_iter();
-    let ours = ours.filter(|event| event.reason.as_deref() == Some(reason));
-    Ok(ours.filter_map(|event| event.note).collect())
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 use anyhow::ensure;
 use serde_json::{Value, json};
+use userengine_api::names::Names;
 use userengine_e2e::{
     Backend, Engine, Namespace, OauthServer, Probe, Served, at, eventually, in_namespace,
 };
@@ -47,7 +48,7 @@ async fn walls(
 ) -> anyhow::Result<()> {
     let address = mcp.address();
     for (engine, open) in [(both, true), (network, true), (guard, false)] {
-        let inside = Probe::inside(namespace, &format!("{}-0", engine.name)).await?;
+        let inside = Probe::inside(namespace, &Names(&engine.name).pod()).await?;
         if open {
             eventually("the way out to be open", 30, || async {
                 Ok(inside.can_dial(&address).await?.then_some(()))

@@ -3,7 +3,7 @@ use kube::ResourceExt;
 use kube::api::{DeleteParams, ListParams};
 use serde_json::json;
 use userengine_api::status::Phase;
-use userengine_e2e::{Engine, eventually, in_namespace};
+use userengine_e2e::{Engine, Namespace, eventually, in_namespace};
 
 #[tokio::test]
 async fn a_child_that_somebody_else_owns_is_not_taken() -> anyhow::Result<()> {
@@ -32,12 +32,17 @@ async fn a_child_that_somebody_else_owns_is_not_taken() -> anyhow::Result<()> {
     .await
 }
 
+/// Somebody else's, under the name of an engine's API key.
+async fn strange_key(namespace: &Namespace) -> anyhow::Result<Secret> {
+    let secret =
+        json!({ "metadata": { "name": "alice-api-key" }, "stringData": { "key": "theirs" } });
+    namespace.create_object(secret).await
+}
+
 #[tokio::test]
 async fn an_api_key_secret_that_somebody_else_made_is_not_taken() -> anyhow::Result<()> {
     in_namespace("strangekey", |namespace| async move {
-        let secret =
-            json!({ "metadata": { "name": "alice-api-key" }, "stringData": { "key": "theirs" } });
-        let theirs: Secret = namespace.create_object(secret).await?;
+        let theirs = strange_key(&namespace).await?;
         let engine = Engine::create(&namespace, userengine_e2e::engine("alice", "alice")).await?;
         engine.wait_reason("Ready", "ChildNotOurs").await?;
         let now = namespace.api::<Secret>().get("alice-api-key").await?;
@@ -64,9 +69,7 @@ async fn a_wish_to_stop_waits_for_no_stranger() -> anyhow::Result<()> {
         let secrets = namespace.api::<Secret>();
         let at_once = DeleteParams::default();
         secrets.delete("alice-api-key", &at_once).await?;
-        let theirs =
-            json!({ "metadata": { "name": "alice-api-key" }, "stringData": { "key": "theirs" } });
-        let _: Secret = namespace.create_object(theirs).await?;
+        strange_key(&namespace).await?;
         engine.change(json!({ "suspended": true })).await?;
         engine.wait_reason("Ready", "ChildNotOurs").await?;
         eventually("the engine to stop", 60, || async {

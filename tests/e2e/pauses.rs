@@ -3,13 +3,13 @@
 use anyhow::ensure;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Service};
-use k8s_openapi::api::events::v1::Event;
 use kube::ResourceExt;
-use kube::api::{DeleteParams, ListParams};
+use kube::api::DeleteParams;
 use serde_json::{Value, json};
 use tokio::process::Command;
 use userengine_api::status::Phase;
 use userengine_api::{UserEngine, labels};
+use userengine_e2e::trouble::counts;
 use userengine_e2e::{Engine, eventually, holds, in_namespace, is_ready};
 
 async fn annotate(engine: &Engine, value: Value) -> anyhow::Result<()> {
@@ -34,14 +34,6 @@ async fn versions(engine: &Engine) -> anyhow::Result<Value> {
     let claim = claims.get(&format!("{}-brain", engine.name)).await?;
     let of_set = json!([set.uid, set.generation, set.labels, set.annotations]);
     Ok(json!([of_set, claim.resource_version()]))
-}
-
-async fn events(engine: &Engine, reason: &str) -> anyhow::Result<usize> {
-    let events = engine.namespace.api::<Event>();
-    let events = events.list(&ListParams::default()).await?;
-    let told = events.items.iter();
-    let told = told.filter(|event| event.reason.as_deref() == Some(reason));
-    Ok(told.count())
 }
 
 #[tokio::test]
@@ -78,12 +70,19 @@ async fn nothing_is_changed_while_it_lasts_and_all_is_made_good_afterwards() -> 
         services.get("alice").await?;
         for reason in ["Paused", "PauseEnded"] {
             let told = eventually(reason, 10, || async {
-                let told = events(&engine, reason).await?;
-                Ok((told > 0).then_some(told))
+                let told = counts(&engine, reason).await?;
+                Ok((!told.is_empty()).then_some(told))
             });
-            ensure!(told.await? == 1, "{reason} was told more than once");
+            ensure!(told.await? == [1], "{reason} was told more than once");
         }
-        Ok(())
+
+        pause(&engine).await?;
+        eventually("another pause to be counted", 10, || async {
+            let told = counts(&engine, "Paused").await?;
+            ensure!(told.len() == 1, "it is the same once more: {told:?}");
+            Ok((told == [2]).then_some(()))
+        })
+        .await
     })
     .await
 }

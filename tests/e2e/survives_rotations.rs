@@ -3,7 +3,6 @@
 use anyhow::{Context as _, ensure};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret};
-use k8s_openapi::api::events::v1::Event;
 use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, ListParams};
 use serde_json::json;
@@ -11,6 +10,7 @@ use userengine_api::key::EncryptionKey;
 use userengine_api::names::key_suffix;
 use userengine_api::status::Phase;
 use userengine_api::{EngineClass, UserEngine, labels};
+use userengine_e2e::trouble::notes;
 use userengine_e2e::{Engine, Namespace, eventually, holds, in_namespace, inside, is_ready};
 
 /// An engine of a class that keeps no key longer than it must.
@@ -195,16 +195,7 @@ async fn erase_destroys_every_key_whoever_holds_it_and_then_the_brain() -> anyho
             !left.any(|name| name.starts_with("alice-key-")),
             "a key is left"
         );
-        let events = namespace
-            .api::<Event>()
-            .list(&ListParams::default())
-            .await?;
-        let is_record = |event: &&Event| event.reason.as_deref() == Some("KeyDestroyed");
-        let notes = events
-            .iter()
-            .filter(is_record)
-            .filter_map(|it| it.note.as_deref());
-        let notes: Vec<_> = notes.collect();
+        let notes = notes(&engine, "KeyDestroyed").await?;
         for key in &keys {
             let is_told = notes.iter().any(|note| note.contains(&key.id));
             ensure!(is_told, "{}: {notes:?}", key.id);

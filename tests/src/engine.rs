@@ -9,6 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
+use userengine_api::names::Names;
 use userengine_api::status::Phase;
 use userengine_api::{EngineClass, UserEngine};
 
@@ -170,7 +171,7 @@ impl Engine {
         Ok(self
             .namespace
             .api()
-            .get_opt(&format!("{}-0", self.name))
+            .get_opt(&Names(&self.name).pod())
             .await?)
     }
 
@@ -179,7 +180,7 @@ impl Engine {
         let pods: Api<Pod> = self.namespace.api();
         let before = self.pod().await?.and_then(|pod| pod.uid());
         pods.delete(
-            &format!("{}-0", self.name),
+            &Names(&self.name).pod(),
             &DeleteParams::default().grace_period(0),
         )
         .await?;

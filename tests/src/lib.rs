@@ -30,7 +30,7 @@ pub use browser::{Browser, Page};
 pub use connected::Connected;
 pub(crate) use engine::merge;
 pub use engine::{Engine, class, condition, engine, inside, is_ready};
-pub use namespace::{Namespace, in_namespace};
+pub use namespace::{Kind, Namespace, in_namespace};
 pub use oauth_server::OauthServer;
 pub use operator::{
     OPERATORS, leader, may, operators, scale_operators, wait_for_next_leader, wait_for_operators,

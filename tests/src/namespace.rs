@@ -24,6 +24,25 @@ pub struct Namespace {
     pub client: Client,
 }
 
+/// A kind whose objects live in a namespace.
+pub trait Kind:
+    Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+    + Clone
+    + Debug
+    + Serialize
+    + DeserializeOwned
+{
+}
+
+impl<K> Kind for K where
+    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+        + Clone
+        + Debug
+        + Serialize
+        + DeserializeOwned
+{
+}
+
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
 /// Runs a test in a namespace of its own. If it fails, prints the state first, and keeps the namespace if
@@ -95,26 +114,13 @@ impl Namespace {
     }
 
     /// Creates an object from JSON.
-    pub async fn create_object<K>(&self, object: Value) -> anyhow::Result<K>
-    where
-        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
-            + Clone
-            + Debug
-            + Serialize
-            + DeserializeOwned,
-    {
+    pub async fn create_object<K: Kind>(&self, object: Value) -> anyhow::Result<K> {
         let object: K = serde_json::from_value(object)?;
         Ok(self.api().create(&PostParams::default(), &object).await?)
     }
 
     /// Merges a patch into an object.
-    pub async fn merge<K>(&self, name: &str, patch: Value) -> anyhow::Result<K>
-    where
-        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
-            + Clone
-            + Debug
-            + DeserializeOwned,
-    {
+    pub async fn merge<K: Kind>(&self, name: &str, patch: Value) -> anyhow::Result<K> {
         Ok(self
             .api()
             .patch(name, &PatchParams::default(), &Patch::Merge(patch))

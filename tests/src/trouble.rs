@@ -1,23 +1,19 @@
 //! What keeps an engine from coming up: that it is told in time and once, and that nobody waits once it is mended.
 
-use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::{ContainerStatus, Event as CoreEvent, ResourceQuota};
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use k8s_openapi::jiff::Timestamp;
+use kube::ResourceExt;
 use kube::api::{ListParams, PostParams};
-use kube::{Resource, ResourceExt};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use userengine_api::status::Phase;
 
 use crate::wait::STEP;
-use crate::{Engine, Namespace, class, condition, engine, eventually, holds};
+use crate::{Engine, Kind, Namespace, class, condition, engine, eventually, holds};
 
 /// The time in which a reason shows.
 const SHOWN: Duration = Duration::from_secs(5);
@@ -127,14 +123,11 @@ pub async fn allows(
 }
 
 /// Waits until the API server refuses such an object with this word: what is to refuse it is asked a moment after its making.
-pub async fn refuses<K>(namespace: &Namespace, object: &Value, word: &str) -> anyhow::Result<()>
-where
-    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
-        + Clone
-        + Debug
-        + Serialize
-        + DeserializeOwned,
-{
+pub async fn refuses<K: Kind>(
+    namespace: &Namespace,
+    object: &Value,
+    word: &str,
+) -> anyhow::Result<()> {
     let dry = PostParams {
         dry_run: true,
         ..PostParams::default()
@@ -149,6 +142,35 @@ where
     .await
 }
 
+/// The Events of this reason that the operator has made of an engine, whether that is still there or not.
+pub async fn events(engine: &Engine, reason: &str) -> anyhow::Result<Vec<Event>> {
+    let all = engine.namespace.api::<Event>();
+    let mut events = all.list(&ListParams::default()).await?.items;
+    events.retain(|event| {
+        let regarding = event.regarding.as_ref();
+        let is_ours = regarding.is_some_and(|it| {
+            it.kind.as_deref() == Some("UserEngine") && it.name.as_ref() == Some(&engine.name)
+        });
+        is_ours && event.reason.as_deref() == Some(reason)
+    });
+    Ok(events)
+}
+
+/// How often each of them was told.
+pub async fn counts(engine: &Engine, reason: &str) -> anyhow::Result<Vec<i32>> {
+    let series = events(engine, reason)
+        .await?
+        .into_iter()
+        .map(|it| it.series);
+    Ok(series.map(|it| it.map_or(1, |it| it.count)).collect())
+}
+
+/// What they say.
+pub async fn notes(engine: &Engine, reason: &str) -> anyhow::Result<Vec<String>> {
+    let events = events(engine, reason).await?.into_iter();
+    Ok(events.filter_map(|event| event.note).collect())
+}
+
 /// Nothing is written to the engine while its trouble lasts, and there is one Event about it.
 pub async fn is_told_once(engine: &Engine, reason: &str, seconds: u64) -> anyhow::Result<()> {
     let before = engine.get().await?.resource_version();
@@ -157,18 +179,7 @@ pub async fn is_told_once(engine: &Engine, reason: &str, seconds: u64) -> anyhow
         Ok(engine.get().await?.resource_version() == before)
     })
     .await?;
-    let events = engine.namespace.api::<Event>();
-    let events = events.list(&ListParams::default()).await?;
-    let about = events.iter().filter(|event| {
-        let regarding = event.regarding.as_ref();
-        let is_ours = regarding.is_some_and(|it| {
-            it.kind.as_deref() == Some("UserEngine") && it.name.as_ref() == Some(&engine.name)
-        });
-        is_ours && event.reason.as_deref() == Some(reason)
-    });
-    let counts: Vec<_> = about
-        .map(|event| event.series.as_ref().map_or(1, |series| series.count))
-        .collect();
+    let counts = counts(engine, reason).await?;
     ensure!(counts == [1], "Events about {reason}: {counts:?}");
     Ok(())
 }

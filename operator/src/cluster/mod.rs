@@ -3,7 +3,9 @@
 mod clients;
 pub mod drift;
 pub mod ownership;
+mod recorder;
 mod writer;
 
 pub use clients::{Clients, watching};
+pub use recorder::Recorder;
 pub use writer::{WriteError, Writer, ours};

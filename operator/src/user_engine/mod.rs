@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::runtime::controller::Action;
-use kube::runtime::events::{Event, EventType, Recorder};
+use kube::runtime::events::EventType;
 use kube::runtime::reflector::Store;
 use kube::{Client, ResourceExt};
 use tokio::sync::Semaphore;
@@ -35,8 +35,9 @@ use userengine_api::status::Phase;
 
 use self::assess::{Assessment, Finding, Standing};
 use self::observed::Observed;
+use self::report::{event_of, publish};
 use self::status::Report;
-use crate::cluster::{WriteError, Writer};
+use crate::cluster::{Recorder, WriteError, Writer};
 use crate::metrics::Metrics;
 use crate::seen::{Digest, EngineName, EngineSketch, Look, Rest, Seen, key_created, mark_of};
 use crate::{platform, retained};
@@ -59,7 +60,7 @@ pub struct Context {
     pub platform: Store<ConfigMap>,
     /// The namespace of the operator's own pods.
     pub operator_namespace: String,
-    /// Writes Events.
+    /// Publishes Events.
     pub recorder: Recorder,
     /// The metrics.
     pub metrics: Arc<Metrics>,
@@ -132,8 +133,8 @@ pub async fn reconcile(engine: Arc<EngineSketch>, context: Arc<Context>) -> Resu
         return Ok(Action::requeue(rest));
     }
     let look = context.seen.begin(&EngineName::of(&*engine));
-    // In a room of its own: at a start nearly every engine is at rest, and each gets a task that has room for all of this.
     context.rollouts.begin();
+    // In a room of its own: at a start nearly every engine is at rest, and each gets a task that has room for all of this.
     let result = Box::pin(rounds(&engine, &context, look)).await;
     let (outcome, phase) = match &result {
         Ok(done) => ("ok", done.phase),
@@ -230,7 +231,9 @@ async fn rounds(engine: &EngineSketch, context: &Context, look: Look) -> Result<
             continue;
         }
         if let Some(refused) = &applied.refused_growth {
-            context.growths.remember(&observed.key(), refused.clone());
+            context
+                .growths
+                .remember(&observed.full_name(), refused.clone());
             observed.refused_growth = Some(refused.clone());
             assessment = assess::assess(&observed);
         }
@@ -242,21 +245,16 @@ async fn rounds(engine: &EngineSketch, context: &Context, look: Look) -> Result<
 
 /// Tells once of a deletion that does not come to its end: its status is not written any more.
 async fn tell_of_held_deletion(context: &Context, observed: &Observed, error: &leave::Error) {
-    if context.backoff.failures(&observed.key()) == LASTING {
-        let event = Event {
-            type_: EventType::Warning,
-            reason: "DeletionHeld".to_owned(),
-            note: Some(format!("{error}; this is tried again")),
-            action: "Delete".to_owned(),
-            secondary: None,
-        };
-        report::publish(&context.recorder, &observed.engine, &event).await;
+    if context.backoff.failures(&observed.full_name()) == LASTING {
+        let note = format!("{error}; this is tried again");
+        let event = event_of("Delete", EventType::Warning, "DeletionHeld", &note);
+        publish(&context.recorder, &observed.engine, &event).await;
     }
 }
 
 /// What an error that has lasted is to be told as; it goes on being tried as any other.
 fn lasting(context: &Context, observed: &Observed, error: &apply::Error) -> Option<Finding> {
-    let has_lasted = context.backoff.failures(&observed.key()) >= LASTING;
+    let has_lasted = context.backoff.failures(&observed.full_name()) >= LASTING;
     error.trouble(observed).filter(|_| has_lasted)
 }
 
@@ -268,7 +266,7 @@ async fn assess(context: &Context, observed: &mut Observed) -> Assessment {
         let most = class.spec.rollout.max_concurrent.into();
         observed.waits_behind = context
             .rollouts
-            .ask(&observed.key(), &class.name, most)
+            .ask(&observed.full_name(), &class.name, most)
             .err();
         if observed.waits_behind.is_some() {
             assessment = assess::assess(observed);
@@ -348,7 +346,7 @@ async fn finish(
     let class = status.class_name.as_deref().unwrap_or_default();
     context
         .rollouts
-        .seen(&observed.key(), class, assessment.standing);
+        .seen(&observed.full_name(), class, assessment.standing);
     if is_quiet {
         context
             .seen
@@ -369,7 +367,7 @@ async fn ask_version(
         .pod
         .as_ref()
         .filter(|_| assessment.engine.holds())?;
-    match context.insides.version(&observed.key(), pod).await {
+    match context.insides.version(&observed.full_name(), pod).await {
         Ok(version) => Some(version),
         Err(error) => {
             tracing::warn!(engine = observed.name(), %error, "the engine could not be asked; it is asked again");

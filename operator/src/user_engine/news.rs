@@ -11,7 +11,7 @@ use userengine_rotation::ledger::{Last, Ledger, Outcome};
 use super::Context;
 use super::api_key::News as ApiKeyNews;
 use super::assess::Assessment;
-use super::report::publish;
+use super::report::{event_of, publish};
 
 /// Tells. The ledger is the one before the news.
 pub async fn tell(context: &Context, engine: &UserEngine, assessment: &Assessment, news: &[News]) {
@@ -156,16 +156,9 @@ fn warning(about: impl Display, reason: &str, note: impl AsRef<str>) -> Event {
     event(EventType::Warning, about, reason, note.as_ref())
 }
 
-/// `about` is the rotation or the key: Events that differ in their note alone would be counted as one, and have the note of the
-/// first.
+/// `about` is the rotation or the key: each has a record of its own.
 fn event(type_: EventType, about: impl Display, reason: &str, note: &str) -> Event {
-    Event {
-        type_,
-        reason: reason.to_owned(),
-        note: Some(note.chars().take(1000).collect()),
-        action: format!("Rotate {about}"),
-        secondary: None,
-    }
+    event_of(&format!("Rotate {about}"), type_, reason, note)
 }
 
 #[cfg(test)]

@@ -102,7 +102,7 @@ impl Observed {
     }
 
     /// What the operator remembers of the engine is kept under this: namespace and name.
-    pub fn key(&self) -> String {
+    pub fn full_name(&self) -> String {
         EngineName::of(&*self.engine).to_string()
     }
 

@@ -1,6 +1,6 @@
 //! Says what was found: the status, if it changed, and an Event for what a person would want to know.
 
-use kube::runtime::events::{Event, EventType, Recorder};
+use kube::runtime::events::{Event, EventType};
 use kube::{Resource, ResourceExt};
 use serde_json::json;
 use userengine_api::UserEngine;
@@ -9,7 +9,7 @@ use userengine_api::status::UserEngineStatus;
 
 use super::assess::Severity;
 use super::status::Report;
-use crate::cluster::{WriteError, Writer};
+use crate::cluster::{Recorder, WriteError, Writer};
 
 /// Writes the status if it differs from the one that was read, and an Event if `Ready` or `Paused` has a new reason.
 pub async fn report(
@@ -74,11 +74,16 @@ fn last_reason<'a>(report: &'a Report<'_>, kind: ConditionType) -> Option<&'a st
 }
 
 fn event(type_: EventType, reason: &str, note: &str) -> Event {
+    event_of("Reconcile", type_, reason, note)
+}
+
+/// An Event about an engine.
+pub fn event_of(action: &str, type_: EventType, reason: &str, note: &str) -> Event {
     Event {
         type_,
         reason: reason.to_owned(),
-        note: Some(note.chars().take(1000).collect()),
-        action: "Reconcile".to_owned(),
+        note: Some(note.to_owned()),
+        action: action.to_owned(),
         secondary: None,
     }
 }

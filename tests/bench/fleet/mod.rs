@@ -183,7 +183,7 @@ impl Fleet {
         let mut operator = start(0)?;
         let mut found = Side::default();
         let engines = f64::from(u32::try_from(self.size)?);
-        let limit = if before == Before::Nothing {
+        let is_quiet = if before == Before::Nothing {
             let seconds = self.grow().await?;
             operator.until_quiet(self.size, STILL, LIMIT)?;
             let counts = operator.counts()?;
@@ -192,18 +192,18 @@ impl Fleet {
                 writes: counts.writes / engines,
                 reconciles: counts.reconciles / engines,
             });
-            LIMIT
+            true
         } else {
-            TAKE_OVER
+            let quiet = operator.quiet_within(self.size, STILL, TAKE_OVER)?;
+            quiet.is_some()
         };
-        let is_quiet = operator.quiet_within(self.size, STILL, limit)?.is_some();
         (found.memory, found.most_memory) = operator.memory()?;
         eprintln!("    {kind:?}: {found:?}");
         if !is_quiet {
             let share = 100.0 * operator.counts()?.engines / engines;
             found.notes.push(format!(
                 "The plain controller had brought {share:.0} % of the {engines:.0} engines in line {} minutes after its start on them, and was not measured further.",
-                limit.as_secs() / 60
+                TAKE_OVER.as_secs() / 60
             ));
             operator.stop()?;
             return Ok(found);

@@ -9,7 +9,7 @@ use super::{Error, key_names, let_go};
 use crate::cluster::Writer;
 use crate::retained;
 use crate::user_engine::Context;
-use crate::user_engine::report::publish;
+use crate::user_engine::report::{event_of, publish};
 
 /// Keys first, the claim last: it is the record by which a crash in between finds the keys again. A key that a backup
 /// holds stays, without our finalizer.
@@ -62,16 +62,13 @@ pub async fn erase(
 
 fn erased(key: &Secret) -> Event {
     let kid = key.labels().get(labels::KID).map_or("", String::as_str);
+    let note = format!(
+        "key {kid} in Secret '{}' is destroyed: what is sealed with it cannot be read again",
+        key.name_any()
+    );
     Event {
-        type_: EventType::Normal,
-        reason: "KeyDestroyed".to_owned(),
-        note: Some(format!(
-            "key {kid} in Secret '{}' is destroyed: what is sealed with it cannot be read again",
-            key.name_any()
-        )),
-        action: "Erase".to_owned(),
-        // Of two keys there are two records.
         secondary: Some(key.object_ref(&())),
+        ..event_of("Erase", EventType::Normal, "KeyDestroyed", &note)
     }
 }
 

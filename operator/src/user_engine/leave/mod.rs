@@ -12,7 +12,7 @@ use userengine_api::names::{INITIAL, Names, key_suffix};
 use userengine_api::user_engine::DeletionPolicy;
 use userengine_api::{UserEngine, labels};
 
-use super::report::publish;
+use super::report::{event_of, publish};
 use super::{Context, observe};
 use crate::cluster::{WriteError, Writer};
 use crate::retained;
@@ -104,17 +104,12 @@ pub async fn leave(context: &Context, writer: &Writer, engine: &UserEngine) -> R
 
 /// Whoever asked for a brain to be deleted hears that it was not.
 fn left(engine: &UserEngine) -> Event {
-    Event {
-        type_: EventType::Warning,
-        reason: "BrainLeft".to_owned(),
-        note: Some(format!(
-            "volume '{}' and the keys that it names are left as they are: its annotation {} does not say that the brain is this user's",
-            Names(&engine.name_any()).claim(),
-            labels::USER
-        )),
-        action: "Delete".to_owned(),
-        secondary: None,
-    }
+    let note = format!(
+        "volume '{}' and the keys that it names are left as they are: its annotation {} does not say that the brain is this user's",
+        Names(&engine.name_any()).claim(),
+        labels::USER
+    );
+    event_of("Delete", EventType::Warning, "BrainLeft", &note)
 }
 
 /// Takes the finalizer off this engine's first key, if it is not the one that the claim's record names.

@@ -66,10 +66,8 @@ impl Eye<'_> {
 
     async fn sorted(&self, jobs: Vec<Job>, pods: Vec<Pod>) -> (Rotating, Rotating) {
         let name = self.engine.name_any();
-        let claim = Names(&name).claim();
-        let (ours, others): (Vec<_>, Vec<_>) =
+        let (ours, holders): (Vec<_>, Vec<_>) =
             pods.into_iter().partition(|pod| is_of_rotation(pod, &name));
-        let holders: Vec<_> = others.into_iter().filter(|it| mounts(it, &claim)).collect();
         let (proving_pods, pods): (Vec<_>, Vec<_>) = ours.into_iter().partition(is_proof);
         let (proving_jobs, jobs) = jobs.into_iter().partition(is_proof);
         // To a rotation, a proof is one more that has the volume.

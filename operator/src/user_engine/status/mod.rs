@@ -79,9 +79,10 @@ impl Report<'_> {
     /// How long this status need not be told, because all that is new in it is how far a pod has come that was made just now:
     /// that is told if it takes longer, or with what it comes to. `None` if it has to be told.
     pub fn passing(&self, status: &UserEngineStatus) -> Option<Duration> {
+        use ConditionType::{EngineAvailable, Ready, StorageReady};
         let last = self.observed.engine.status.as_ref()?;
         let told_at_once = |status: &UserEngineStatus| {
-            let passing = ["Ready", "StorageReady", "EngineAvailable"];
+            let passing = [Ready, StorageReady, EngineAvailable].map(ConditionType::as_str);
             let mut status = status.clone();
             (status.node, status.engine, status.storage) = (None, None, None);
             status.settled = None;

@@ -1,3 +1,5 @@
+mod passing;
+
 use std::sync::Arc;
 
 use jiff::SignedDuration;
@@ -94,52 +96,6 @@ fn a_whole_status_of_a_running_engine() {
         .class(&json!({ "publicURL": "https://{name}.{namespace}.engines.example.com" }))
         .running();
     insta::assert_yaml_snapshot!("running", status_at(&world, noon(), None, Some("0.1.0")));
-}
-
-/// Whether what would be told of a pod of this age that has come this far, with this status told before, passes by in a moment.
-fn passes(told: Option<UserEngineStatus>, age: i64, far: impl Fn(World) -> World) -> bool {
-    let mut world = far(alive()).created("2026-06-01T12:00:00Z");
-    Arc::get_mut(&mut world.0.engine).unwrap().status = told;
-    world.0.now = noon() + SignedDuration::from_secs(age);
-    let report = Report {
-        observed: &world.0,
-        assessment: &world.assess(),
-        trouble: None,
-        version: None,
-        now: world.0.now,
-    };
-    let mut status = report.status();
-    status.settled = Some("other".to_owned());
-    let left = report.passing(&status);
-    assert!(left.is_none_or(|left| left <= Duration::from_secs(3)));
-    left.is_some()
-}
-
-fn starts(world: World) -> World {
-    let creating = json!({ "waiting": { "reason": "ContainerCreating" } });
-    world.container(&creating, &json!({}))
-}
-
-#[test]
-fn how_far_a_new_pod_has_come_is_told_if_it_takes_longer() {
-    let first = || Some(status(&alive().claim_phase("Pending")));
-    assert!(passes(first(), 0, starts));
-    assert!(passes(first(), 2, starts));
-    assert!(!passes(first(), 3, starts), "it takes longer");
-    assert!(!passes(first(), -1, starts), "the clock is behind");
-    assert!(!passes(None, 0, starts), "nothing was told yet");
-}
-
-#[test]
-fn what_a_new_pod_comes_to_is_told_at_once() {
-    let first = || Some(status(&alive().claim_phase("Pending")));
-    let refusal = r#"{"reason":"BrainCorrupt","message":"damaged"}"#;
-    assert!(!passes(first(), 1, World::running));
-    assert!(!passes(first(), 1, |world| world.ended(refusal)));
-    assert!(!passes(first(), 1, |world| starts(world).suspended()));
-    assert!(!passes(first(), 1, |world| starts(world).paused()));
-    let changed = |world| starts(world).engine(|engine| engine.metadata.generation = Some(9));
-    assert!(!passes(first(), 1, changed));
 }
 
 #[test]
