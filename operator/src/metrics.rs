@@ -139,6 +139,8 @@ impl Metrics {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
@@ -157,6 +159,41 @@ mod tests {
             text.contains(r#"userengine_operator_engines{phase="Starting"} 0"#),
             "{text}"
         );
+    }
+
+    #[test]
+    fn the_manual_names_every_metric_with_its_labels_and_no_other() {
+        let metrics = Metrics::new().unwrap();
+        metrics.reconciled("ok", Duration::ZERO);
+        metrics.wrote("create", "Pod");
+        metrics.rotated("certified");
+        let shown: BTreeSet<_> = metrics.text().unwrap().lines().filter_map(name).collect();
+        let manual = include_str!("../../docs/operations.md");
+        // It says each once between backticks, and some in an expression.
+        let words = manual.split(|c: char| c.is_whitespace() || "`()".contains(c));
+        let named: BTreeSet<_> = words.filter_map(name).collect();
+        let bare = |names: &BTreeSet<(String, BTreeSet<String>)>| -> BTreeSet<_> {
+            names.iter().map(|(name, _)| name.clone()).collect()
+        };
+        assert_eq!(bare(&named), bare(&shown));
+        assert!(shown.is_subset(&named), "{shown:?} {named:?}");
+    }
+
+    /// A metric of the operator and the names of its labels, as a line of text begins with it.
+    fn name(line: &str) -> Option<(String, BTreeSet<String>)> {
+        let line = line.strip_prefix("userengine_operator_")?;
+        let end = line.find(|c: char| c != '_' && !c.is_ascii_lowercase());
+        let (name, rest) = line.split_at(end.unwrap_or(line.len()));
+        let of_histogram = ["_bucket", "_sum", "_count"];
+        let name = of_histogram
+            .iter()
+            .find_map(|end| name.strip_suffix(end))
+            .unwrap_or(name);
+        let labels = rest.strip_prefix('{').and_then(|rest| rest.split_once('}'));
+        let labels = labels.map_or("", |(labels, _)| labels).split(',');
+        let labels = labels.map(|label| label.split_once('=').map_or(label, |(name, _)| name));
+        let labels = labels.filter(|label| !label.is_empty() && *label != "le");
+        Some((name.to_owned(), labels.map(str::to_owned).collect()))
     }
 
     #[test]

@@ -64,6 +64,8 @@ pub enum Harm {
     None,
     /// SIGKILL after this many writes, before the answer to the last.
     Crash(usize),
+    /// SIGKILL while it waits for the answer to the write of this number, which arrives when all is over.
+    Late(usize),
     /// A fault of the API server, at places that this seed gives.
     Trouble(Fault, u64),
 }
@@ -134,7 +136,9 @@ impl<'a> Life<'a> {
             None => self.rest(&before).await,
         };
         let is_spared = between.is_deadly();
+        let late = between.let_through().await?;
         between.kill_after(0);
+        between.hold_back(0);
         let writes = between.writes();
         let keys = writes.iter().filter_map(|write| write.created.as_deref());
         self.keys_made += keys.filter(|name| name.contains("-key-")).count();
@@ -142,11 +146,16 @@ impl<'a> Life<'a> {
             self.keys_made <= 1,
             "a second initial key was made: {writes:?}"
         );
+        let state = state.with_context(|| format!("{writes:?}"))?;
+        ensure!(
+            late.as_ref().is_none_or(|late| !late.changed),
+            "what came late changed something: {late:?}"
+        );
         Ok(Told {
-            state: state.with_context(|| format!("{writes:?}"))?,
+            state,
             writes: writes.len(),
             strikes: match harm {
-                Harm::Crash(_) => usize::from(!is_spared),
+                Harm::Crash(_) | Harm::Late(_) => usize::from(!is_spared),
                 _ => strikes,
             },
         })
@@ -159,6 +168,10 @@ impl<'a> Life<'a> {
             Harm::None => self.begin(story).await?,
             Harm::Crash(after) => {
                 between.kill_after(after);
+                self.begin(story).await?;
+            }
+            Harm::Late(write) => {
+                between.hold_back(write);
                 self.begin(story).await?;
             }
             Harm::Trouble(fault, seed) => {

@@ -11,7 +11,8 @@ use super::assess::Severity;
 use super::status::Report;
 use crate::cluster::{Recorder, WriteError, Writer};
 
-/// Writes the status if it differs from the one that was read, and an Event if `Ready` or `Paused` has a new reason.
+/// Writes the status if it differs from the one that was read, of exactly that version of the engine, and an Event if `Ready`
+/// or `Paused` has a new reason.
 pub async fn report(
     writer: &Writer,
     recorder: &Recorder,
@@ -22,10 +23,13 @@ pub async fn report(
     if engine.status.as_ref() == Some(status) {
         return Ok(());
     }
+    let which = json!({
+        "name": engine.name_any(), "uid": engine.uid(), "resourceVersion": engine.resource_version(),
+    });
     let object = json!({
         "apiVersion": UserEngine::api_version(&()),
         "kind": UserEngine::kind(&()),
-        "metadata": { "name": engine.name_any(), "uid": engine.uid() },
+        "metadata": which,
         "status": status,
     });
     writer

@@ -1,8 +1,8 @@
-//! An operator that dies after any of its writes, and one whose API server fails in every way that we know, come to what an
-//! operator comes to that has an easy life.
+//! An operator that dies after any of its writes, or while one of them is still under way, and one whose API server fails in
+//! every way that we know, come to what an operator comes to that has an easy life.
 //!
-//! The slice runs with the other tests. `OPERATOR_FAULTS=all` runs everything, and `OPERATOR_FAULTS=Gone` that fault alone, each
-//! fault `OPERATOR_FAULTS_RUNS` times, at places that `OPERATOR_FAULTS_SEED` gives; the table goes into the file that
+//! The slice runs with the other tests. `OPERATOR_FAULTS=all` runs everything, and `OPERATOR_FAULTS=Gone` that fault alone
+//! (`Crash` and `Late` are deaths at each write), each fault `OPERATOR_FAULTS_RUNS` times, at places that `OPERATOR_FAULTS_SEED` gives; the table goes into the file that
 //! `OPERATOR_FAULTS_TABLE` names.
 
 mod table;
@@ -22,6 +22,12 @@ use userengine_e2e::life::{Harm, Life, POLICIES, Story, Told};
 const SEED: u64 = 1;
 /// No story has more writes than this.
 const MOST_WRITES: usize = 40;
+
+/// A death at the write of this number.
+type Death = fn(usize) -> Harm;
+
+/// Its names, as `OPERATOR_FAULTS` has them.
+const DEATHS: [(&str, Death); 2] = [("Crash", Harm::Crash), ("Late", Harm::Late)];
 
 #[tokio::test]
 async fn alone_an_operator_that_dies_or_is_answered_badly_comes_to_the_same() -> anyhow::Result<()>
@@ -60,7 +66,7 @@ async fn alone_an_operator_that_dies_or_is_answered_badly_comes_to_the_same() ->
 
 /// How much to run, and where faults strike.
 struct Settings {
-    /// `all`, or the name of one fault.
+    /// `all`, or the name of one fault or death.
     what: Option<String>,
     seed: u64,
     seeds: u64,
@@ -95,7 +101,7 @@ struct Campaign<'a> {
 }
 
 impl Campaign<'_> {
-    /// A life without harm, one with a crash or a fault in turn, and a birth with a fault.
+    /// A life without harm, one with a death or a fault in turn, and a birth with a fault.
     async fn slice(&mut self, seed: u64) -> anyhow::Result<()> {
         let policy = POLICIES[0];
         self.unharmed(policy).await?;
@@ -108,10 +114,15 @@ impl Campaign<'_> {
             let harms = stories.iter().enumerate().map(|(number, story)| {
                 let fault = faults.next().filter(|_| (number + first) % 2 == 1);
                 let harm = fault.map(|fault| Harm::Trouble(fault, seed));
-                (
-                    *story,
-                    harm.unwrap_or_else(|| self.crash(policy, *story, seed)),
-                )
+                let death = || {
+                    let at = self.a_write(policy, *story, seed);
+                    if number % 4 == 0 {
+                        Harm::Late(at)
+                    } else {
+                        Harm::Crash(at)
+                    }
+                };
+                (*story, harm.unwrap_or_else(death))
             });
             let harms: Vec<_> = harms.collect();
             self.live(policy, &harms).await;
@@ -119,12 +130,12 @@ impl Campaign<'_> {
         Ok(())
     }
 
-    /// A crash after one of the writes of this story.
-    fn crash(&self, policy: &'static str, story: Story, seed: u64) -> Harm {
+    /// One of the writes of this story.
+    fn a_write(&self, policy: &'static str, story: Story, seed: u64) -> usize {
         let expected = self.expected.get(&(policy, story));
         let writes = expected.map_or(1, |told| told.writes.max(1));
         let place = draw(seed, story as u64) % u64::try_from(writes).unwrap_or(1);
-        Harm::Crash(usize::try_from(place).unwrap_or(0) + 1)
+        usize::try_from(place).unwrap_or(0) + 1
     }
 
     async fn run(&mut self, settings: &Settings) -> anyhow::Result<()> {
@@ -133,14 +144,16 @@ impl Campaign<'_> {
             return self.slice(seed).await;
         };
         let is_all = what == "all";
+        let deaths = DEATHS.into_iter();
+        let deaths: Vec<_> = deaths.filter(|(name, _)| is_all || what == *name).collect();
         let of_faults = usize::try_from(seeds).unwrap_or(usize::MAX);
         for policy in POLICIES
             .into_iter()
-            .take(if is_all { 3 } else { of_faults })
+            .take(if deaths.is_empty() { of_faults } else { 3 })
         {
             self.unharmed(policy).await?;
-            if is_all {
-                self.crashes(policy).await;
+            for (_, death) in &deaths {
+                self.at_each_write(policy, *death).await;
             }
         }
         let is_asked_for = |fault: &Fault| is_all || what == format!("{fault:?}");
@@ -171,15 +184,15 @@ impl Campaign<'_> {
         .await
     }
 
-    /// A crash after the first write of each story, then after the second, and so on until no story has another write.
-    async fn crashes(&mut self, policy: &'static str) {
+    /// Death at the first write of each story, then at the second, and so on until no story has another write.
+    async fn at_each_write(&mut self, policy: &'static str, death: Death) {
         // All but the end is the same under every policy.
         let mut open: HashSet<_> = if policy == POLICIES[0] {
             Story::ALL.into()
         } else {
             [Story::Delete].into()
         };
-        for after in 1..=MOST_WRITES {
+        for write in 1..=MOST_WRITES {
             let Some(last) = Story::ALL
                 .into_iter()
                 .rposition(|story| open.contains(&story))
@@ -192,7 +205,7 @@ impl Campaign<'_> {
             let stories: Vec<_> = stories
                 .map(|story| {
                     let harm = if open.contains(&story) {
-                        Harm::Crash(after)
+                        death(write)
                     } else {
                         Harm::None
                     };

@@ -17,18 +17,21 @@ struct Row {
 }
 
 impl Table {
-    /// One story of a life. One without harm is none, and neither is a crash after a write that never came.
+    /// One story of a life. One without harm is none, and neither is a death at a write that never came.
     pub fn add(&mut self, policy: &str, story: Story, harm: Harm, strikes: usize, is_well: bool) {
         let what = match harm {
             Harm::None => return,
-            Harm::Crash(_) if strikes == 0 => return,
+            Harm::Crash(_) | Harm::Late(_) if strikes == 0 => return,
             Harm::Crash(_) => "killed after a write".to_owned(),
+            Harm::Late(_) => {
+                "killed while a write is under way, which arrives at the end".to_owned()
+            }
             Harm::Trouble(fault, _) => fault.describe().to_owned(),
         };
         let story = match (story, harm) {
-            (Story::Delete, Harm::Crash(_)) => format!("{story:?} ({policy})"),
-            (_, Harm::Crash(_)) => format!("{story:?}"),
-            _ => String::new(),
+            (_, Harm::Trouble(..) | Harm::None) => String::new(),
+            (Story::Delete, _) => format!("{story:?} ({policy})"),
+            _ => format!("{story:?}"),
         };
         let row = self.0.entry((what, story)).or_default();
         row.runs += 1;

@@ -3,6 +3,7 @@
 
 mod call;
 mod fault;
+mod late;
 mod seen;
 mod watching;
 
@@ -28,6 +29,7 @@ use self::seen::Seen;
 use self::watching::{Fate, fate};
 
 pub use self::fault::{Fault, draw};
+pub use self::late::Late;
 pub use self::seen::Write;
 
 /// Largest request or list that is taken, in bytes.
@@ -100,9 +102,27 @@ impl Between {
         seen.deadly = (writes > 0).then(|| seen.writes.len() + writes);
     }
 
+    /// Holds back the write of this number, counted from now on, and kills the operator while it waits for the answer; 0: takes
+    /// that back.
+    pub fn hold_back(&self, write: usize) {
+        let mut seen = self.shared.seen();
+        seen.held = None;
+        seen.late = (write > 0).then(|| seen.writes.len() + write);
+    }
+
+    /// Lets the write through that was held back; `None` if none was.
+    pub async fn let_through(&self) -> anyhow::Result<Option<Late>> {
+        let held = self.shared.seen().held.take();
+        match held {
+            Some((call, request)) => Ok(Some(self.shared.late(&call, request).await?)),
+            None => Ok(None),
+        }
+    }
+
     /// The operator is still to be killed.
     pub fn is_deadly(&self) -> bool {
-        self.shared.seen().deadly.is_some()
+        let seen = self.shared.seen();
+        seen.deadly.is_some() || seen.late.is_some()
     }
 
     /// From now on there is this fault, at places that the seed gives.
@@ -150,10 +170,9 @@ impl Shared {
     /// Asks the API server.
     async fn forward(
         &self,
-        request: Request,
+        request: http::Request<Bytes>,
     ) -> anyhow::Result<http::Response<kube::client::Body>> {
         let (head, body) = request.into_parts();
-        let body = to_bytes(body, LIMIT).await?;
         let mut asked = http::Request::builder()
             .method(head.method)
             .uri(head.uri)
@@ -167,7 +186,14 @@ impl Shared {
     /// Counts a write that was carried out. If it is the deadly one, the operator does not live to hear of it.
     async fn wrote(&self, call: &Call, answer: &Bytes) {
         let is_deadly = self.seen().is_deadly(call, answer);
-        if is_deadly && let Some(process) = Pid::from_raw(self.process.load(Ordering::SeqCst)) {
+        if is_deadly {
+            self.kill().await;
+        }
+    }
+
+    /// Kills the operator, which hears nothing more of what it waits for.
+    async fn kill(&self) {
+        if let Some(process) = Pid::from_raw(self.process.load(Ordering::SeqCst)) {
             let _ended = kill_process(process, Signal::KILL);
             std::future::pending::<()>().await;
         }
@@ -212,6 +238,12 @@ async fn carry_on(
     let former = shared.seen().lists.get(&call.target()).cloned();
     if let Some(former) = former.filter(|_| fault == Some(Fault::StaleList)) {
         return Ok(former.into_response());
+    }
+    let (head, body) = request.into_parts();
+    let request = http::Request::from_parts(head, to_bytes(body, LIMIT).await?);
+    let is_held = shared.seen().holds_back(call, &request);
+    if is_held {
+        shared.kill().await;
     }
     let answer = shared.forward(request).await?;
     if !answer.status().is_success() || matches!(call.kind, Kind::Look | Kind::Aside) {

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use axum::body::Bytes;
+use http::Request;
 
-use super::call::Call;
+use super::call::{Call, Kind};
 use super::fault::draw;
 
 #[derive(Default)]
@@ -14,6 +15,10 @@ pub(super) struct Seen {
     pub writes: Vec<Write>,
     /// The write after which the operator dies.
     pub deadly: Option<usize>,
+    /// The write that is held back, at which the operator dies.
+    pub late: Option<usize>,
+    /// The one that was.
+    pub held: Option<(Call, Request<Bytes>)>,
     /// Requests and events that the fault could have struck.
     chances: u64,
     /// Those that it did strike.
@@ -56,6 +61,18 @@ impl Seen {
         let count = self.writes.len();
         self.deadly.take_if(|last| *last <= count).is_some()
     }
+
+    /// Keeps a request that is to come late; true if it is the one.
+    pub fn holds_back(&mut self, call: &Call, request: &Request<Bytes>) -> bool {
+        let next = self.writes.len() + 1;
+        let is_late = call.kind == Kind::Write
+            && call.is_in(&self.namespace)
+            && self.late.take_if(|late| *late <= next).is_some();
+        if is_late {
+            self.held = Some((call.clone(), request.clone()));
+        }
+        is_late
+    }
 }
 
 impl Write {
@@ -73,8 +90,6 @@ impl Write {
 
 #[cfg(test)]
 mod tests {
-    use http::Request;
-
     use super::*;
 
     fn write(namespace: &str) -> Call {
@@ -95,6 +110,21 @@ mod tests {
         assert_eq!(seen.writes.len(), 3);
         let created = seen.writes[0].created.as_deref();
         assert_eq!(created, Some("alice-key-0123456789"));
+    }
+
+    #[test]
+    fn one_write_is_held_back_and_no_look() {
+        let mut seen = Seen {
+            namespace: "a".to_owned(),
+            late: Some(1),
+            ..Seen::default()
+        };
+        let path = "/api/v1/namespaces/a/secrets";
+        let look = Request::get(path).body(Bytes::new()).unwrap();
+        let write = Request::post(path).body(Bytes::new()).unwrap();
+        let held = [&look, &write, &write].map(|it| seen.holds_back(&Call::of(it), it));
+        assert_eq!(held, [false, true, false]);
+        assert!(seen.held.is_some());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The engine's copy of the class's catalog.
 
+use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use serde_json::{Value, json};
 use userengine_api::labels;
@@ -37,7 +38,14 @@ pub fn nudge(observed: &Observed, catalog: &Child) -> Option<Value> {
         return None;
     }
     let annotations = json!({ labels::CATALOG: wanted });
-    Some(json!({ "metadata": { "uid": pod.uid(), "annotations": annotations } }))
+    Some(annotate(pod, &annotations))
+}
+
+/// The patch that gives these annotations to exactly this version of a pod.
+pub fn annotate(pod: &Pod, annotations: &Value) -> Value {
+    json!({ "metadata": {
+        "uid": pod.uid(), "resourceVersion": pod.resource_version(), "annotations": annotations,
+    } })
 }
 
 fn written_before(observed: &Observed, id: &ChildId, wanted: &str, pod: &impl ResourceExt) -> bool {

@@ -22,7 +22,7 @@ use userengine_api::layout::config_map;
 use userengine_api::names::Names;
 use userengine_api::{UserEngineSpec, labels};
 
-pub use catalog::nudge;
+pub use catalog::{annotate, nudge};
 pub use claim::{claim, claim_amendment, claim_growth};
 pub use job::{MIGRATE, VERIFY, job_name, proof_name};
 pub use secrets::{api_key_change, api_key_secret, key_secret};

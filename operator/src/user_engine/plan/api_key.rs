@@ -7,6 +7,7 @@ use userengine_api::labels;
 use super::Step;
 use crate::user_engine::api_key::{Change, Decision, short};
 use crate::user_engine::assess::Assessment;
+use crate::user_engine::build::annotate;
 use crate::user_engine::observed::{ApiKeySecret, Observed};
 
 /// What a rotation of the API key writes next.
@@ -46,6 +47,6 @@ pub fn nudge(observed: &Observed, assessment: &Assessment) -> Option<Step> {
     let is_told = pod.annotations().get(labels::API_KEYS) == Some(&wanted);
     (!is_told && pod.metadata.deletion_timestamp.is_none()).then(|| {
         let annotations = json!({ labels::API_KEYS: wanted });
-        Step::Nudge(json!({ "metadata": { "uid": pod.uid(), "annotations": annotations } }))
+        Step::Nudge(annotate(pod, &annotations))
     })
 }
