@@ -136,6 +136,10 @@ impl<'a> Life<'a> {
             None => self.rest(&before).await,
         };
         let is_spared = between.is_deadly();
+        if matches!(harm, Harm::Late(_)) && story != Story::Delete {
+            // What it has come to may be as expected before it is done.
+            self.engine.wait_rest().await?;
+        }
         let late = between.let_through().await?;
         between.kill_after(0);
         between.hold_back(0);
