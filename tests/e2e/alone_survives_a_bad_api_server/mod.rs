@@ -2,8 +2,8 @@
 //! every way that we know, come to what an operator comes to that has an easy life.
 //!
 //! The slice runs with the other tests. `OPERATOR_FAULTS=all` runs everything, and `OPERATOR_FAULTS=Gone` that fault alone
-//! (`Crash` and `Late` are deaths at each write), each fault `OPERATOR_FAULTS_RUNS` times, at places that `OPERATOR_FAULTS_SEED` gives; the table goes into the file that
-//! `OPERATOR_FAULTS_TABLE` names.
+//! (`Crash` and `Late` are deaths at each write), each fault `OPERATOR_FAULTS_RUNS` times, at places that
+//! `OPERATOR_FAULTS_SEED` gives; the table goes into the file that `OPERATOR_FAULTS_TABLE` names.
 
 mod table;
 
