@@ -1,9 +1,15 @@
 //! Signals, and how they end a process.
 
 use std::io;
+use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+/// The same signal within this time is the same wish, told twice: `timeout`, for one, signals its child and then the group
+/// that the child is in.
+const ECHO: Duration = Duration::from_millis(500);
 
 /// SIGTERM and SIGINT. The first asks for a clean stop, the second for an end at once.
 #[derive(Debug)]
@@ -42,12 +48,16 @@ impl StopSignals {
             signal = self.next() => signal,
         };
         tracing::info!(signal, "stopping");
+        let echoes = Instant::now() + ECHO;
         drop(stop);
-        tokio::select! {
-            ended = &mut life => Some(ended),
-            signal = self.next() => {
-                tracing::warn!(signal, "stopped at once");
-                None
+        loop {
+            let again = tokio::select! {
+                ended = &mut life => return Some(ended),
+                again = self.next() => again,
+            };
+            if again != signal || Instant::now() > echoes {
+                tracing::warn!(signal = again, "stopped at once");
+                return None;
             }
         }
     }

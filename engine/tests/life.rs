@@ -169,6 +169,21 @@ fn a_stopping_engine_is_not_ready_and_a_second_signal_ends_it() {
 }
 
 #[test]
+fn a_signal_that_is_told_twice_counts_once() {
+    let volume = Volume::new();
+    let mut engine = Setup::new(&volume).start();
+    let hanging = engine.hang();
+    for _ in 0..20 {
+        engine.signal(Signal::TERM);
+        std::thread::yield_now();
+    }
+    engine.wait_for("stopping");
+    drop(hanging);
+    let ended = engine.wait();
+    assert!(ended.status.success(), "{}", ended.stderr);
+}
+
+#[test]
 fn requests_that_outlive_the_grace_period_are_cut() {
     let volume = Volume::new();
     let engine = Setup::new(&volume)
