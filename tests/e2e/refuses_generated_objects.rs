@@ -10,12 +10,12 @@ use anyhow::{Context as _, ensure};
 use futures::{StreamExt as _, stream};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
-use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, PostParams};
+use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams, PostParams};
 use serde_json::{Value, json};
 use userengine_api::status::Phase;
 use userengine_api::{EngineClass, UserEngine, crd};
 use userengine_e2e::wrong::{Change, changes, pairs};
-use userengine_e2e::{Engine, Namespace, condition, eventually, in_namespace};
+use userengine_e2e::{ENGINE_IMAGE, Engine, Namespace, condition, eventually, in_namespace};
 
 use crate::refuses_invalid_objects::{largest_class, largest_engine};
 
@@ -24,8 +24,8 @@ const PAIRS: usize = 400;
 const SEED: u64 = 1;
 /// Requests at once.
 const WIDTH: usize = 8;
-/// Most of the accepted ones that are really made in one run.
-const MADE: usize = 40;
+/// Most of the accepted ones that are there at the same time.
+const AT_ONCE: usize = 40;
 
 #[tokio::test]
 async fn what_is_not_refused_at_the_door_gets_a_reason_and_nothing_else_notices()
@@ -46,13 +46,12 @@ async fn what_is_not_refused_at_the_door_gets_a_reason_and_nothing_else_notices(
         verdict.tried += of_classes.tried;
         verdict.wrong.extend(of_classes.wrong);
         ensure!(verdict.wrong.is_empty(), "{}", verdict.wrong.join("\n"));
-        let accepted = verdict.accepted.len();
-        let made = reasons(&namespace, &door, verdict.accepted).await?;
+        let (engines, classes) = (verdict.accepted.len(), of_classes.accepted.len());
+        let made = reasons(&namespace, &door, &verdict.accepted).await?;
+        let followed = followed(&namespace, &door, &classes_door, &of_classes.accepted).await?;
         println!(
-            "{} objects, {} engines and {} classes accepted; reasons of those that were made: {made:?}",
+            "{} objects, {engines} engines and {classes} classes accepted; reasons of these engines: {made:?}; of engines of these classes: {followed:?}",
             verdict.tried,
-            accepted,
-            of_classes.accepted.len(),
         );
         ensure!(trace(&bystander).await? == before, "the engine beside them was touched");
         Ok(())
@@ -72,22 +71,30 @@ fn is_whole() -> bool {
 struct Wrong {
     what: String,
     object: Value,
-    is_forbidden: bool,
+    changes: Vec<Change>,
 }
 
 impl Wrong {
     fn of(right: &Value, changes: &[Change]) -> Self {
-        let mut object = right.clone();
-        for change in changes {
-            change.apply(&mut object);
-        }
         let what = changes.iter().map(|it| format!("{} {}", it.place, it.what));
         Self {
             what: what.collect::<Vec<_>>().join(" and "),
-            object,
-            is_forbidden: changes.iter().any(|change| change.is_forbidden),
+            object: changed(right, changes),
+            changes: changes.to_vec(),
         }
     }
+
+    fn is_forbidden(&self) -> bool {
+        self.changes.iter().any(|change| change.is_forbidden)
+    }
+}
+
+fn changed(right: &Value, changes: &[Change]) -> Value {
+    let mut object = right.clone();
+    for change in changes {
+        change.apply(&mut object);
+    }
+    object
 }
 
 /// All wrong objects of one kind.
@@ -110,7 +117,7 @@ fn objects(kind: usize, right: &Value) -> anyhow::Result<Vec<Wrong>> {
 #[derive(Default)]
 struct Verdict {
     tried: usize,
-    accepted: Vec<Value>,
+    accepted: Vec<Wrong>,
     wrong: Vec<String>,
 }
 
@@ -133,8 +140,10 @@ async fn knock(door: &Api<DynamicObject>, all: impl Iterator<Item = Wrong>) -> V
     while let Some((wrong, answer)) = answers.next().await {
         verdict.tried += 1;
         match answer {
-            Ok(_) if wrong.is_forbidden => verdict.wrong.push(format!("accepted: {}", wrong.what)),
-            Ok(_) => verdict.accepted.push(wrong.object),
+            Ok(_) if wrong.is_forbidden() => {
+                verdict.wrong.push(format!("accepted: {}", wrong.what));
+            }
+            Ok(_) => verdict.accepted.push(wrong),
             Err(kube::Error::Api(status)) if matches!(status.code, 400 | 422) => {}
             Err(error) => verdict.wrong.push(format!("{}: {error}", wrong.what)),
         }
@@ -142,28 +151,104 @@ async fn knock(door: &Api<DynamicObject>, all: impl Iterator<Item = Wrong>) -> V
     verdict
 }
 
-/// Makes engines of these and gives how many got which reason; all of them are gone in the end.
+/// How many engines got which reason.
+type Reasons = BTreeMap<String, usize>;
+
+/// Makes these engines; all of them are gone in the end.
 async fn reasons(
     namespace: &Namespace,
     door: &Api<DynamicObject>,
-    accepted: Vec<Value>,
-) -> anyhow::Result<BTreeMap<String, usize>> {
-    let mut made = Vec::new();
-    for (number, mut object) in accepted.into_iter().take(MADE).enumerate() {
-        if let Some(metadata) = object.get_mut("metadata") {
-            *metadata = json!({ "name": format!("wrong-{number}") });
+    accepted: &[Wrong],
+) -> anyhow::Result<Reasons> {
+    let mut reasons = Reasons::new();
+    for some in accepted.chunks(AT_ONCE) {
+        let some = some.iter().enumerate().map(|(number, wrong)| {
+            let mut object = wrong.object.clone();
+            rename(&mut object, &format!("wrong-{number}"));
+            object
+        });
+        come_and_go(namespace, door, some, &mut reasons).await?;
+    }
+    Ok(reasons)
+}
+
+/// Makes these classes, as wrong as they were but with nothing else in an engine's way, and for each an engine that follows it;
+/// all of them are gone in the end.
+async fn followed(
+    namespace: &Namespace,
+    door: &Api<DynamicObject>,
+    classes: &Api<DynamicObject>,
+    accepted: &[Wrong],
+) -> anyhow::Result<Reasons> {
+    let mut reasons = Reasons::new();
+    for some in accepted.chunks(AT_ONCE) {
+        let mut engines = Vec::new();
+        for (number, wrong) in some.iter().enumerate() {
+            let name = format!("{}-{number}", namespace.name);
+            let mut class = changed(&workable_class(), &wrong.changes);
+            rename(&mut class, &name);
+            make(classes, class)
+                .await
+                .with_context(|| format!("a class that was accepted before: {}", wrong.what))?;
+            // Everything is made but the pod, which says what it thinks of a class in other tests.
+            engines.push(json!({
+                "apiVersion": "userengine.dev/v1alpha1",
+                "kind": "UserEngine",
+                "metadata": { "name": format!("follows-{number}") },
+                "spec": { "user": "user", "className": name, "suspended": true },
+            }));
         }
-        let name = object.pointer("/metadata/name").and_then(Value::as_str);
-        let name = name.unwrap_or_default().to_owned();
-        // As it is: what stands for a value that is not there is left to the API server.
-        let object: DynamicObject = serde_json::from_value(object)?;
-        door.create(&PostParams::default(), &object).await?;
+        come_and_go(namespace, door, engines, &mut reasons).await?;
+        for number in 0..some.len() {
+            let name = format!("{}-{number}", namespace.name);
+            classes.delete(&name, &DeleteParams::default()).await?;
+        }
+    }
+    Ok(reasons)
+}
+
+/// The largest class without what no cluster has.
+fn workable_class() -> Value {
+    let mut class = largest_class();
+    if let Some(spec) = class.get_mut("spec").and_then(Value::as_object_mut) {
+        spec.remove("catalog");
+        spec.remove("tls");
+        spec.insert("image".to_owned(), json!(ENGINE_IMAGE));
+        spec.insert(
+            "storage".to_owned(),
+            json!({ "size": "64Mi", "maxSize": "256Mi" }),
+        );
+    }
+    class
+}
+
+fn rename(object: &mut Value, name: &str) {
+    if let Some(metadata) = object.get_mut("metadata") {
+        *metadata = json!({ "name": name });
+    }
+}
+
+/// Makes it as it is: what stands for a value that is not there is left to the API server.
+async fn make(door: &Api<DynamicObject>, object: Value) -> anyhow::Result<String> {
+    let object: DynamicObject = serde_json::from_value(object)?;
+    let made = door.create(&PostParams::default(), &object).await?;
+    Ok(made.name_any())
+}
+
+/// Makes engines, waits until each has a reason, and for all of them to be gone again.
+async fn come_and_go(
+    namespace: &Namespace,
+    door: &Api<DynamicObject>,
+    engines: impl IntoIterator<Item = Value>,
+    reasons: &mut Reasons,
+) -> anyhow::Result<()> {
+    let mut made = Vec::new();
+    for engine in engines {
         made.push(Engine {
-            name,
+            name: make(door, engine).await?,
             namespace: namespace.clone(),
         });
     }
-    let mut reasons = BTreeMap::new();
     for engine in &made {
         let reason = eventually(&format!("a reason for {}", engine.name), 60, || async {
             let ready = condition(&engine.get().await?, "Ready");
@@ -177,11 +262,10 @@ async fn reasons(
         all.delete(&engine.name, &DeleteParams::default()).await?;
     }
     eventually("all of them to be gone", 60, || async {
-        let left = all.list(&kube::api::ListParams::default()).await?;
+        let left = all.list(&ListParams::default()).await?;
         Ok((left.items.len() == 1).then_some(()))
     })
-    .await?;
-    Ok(reasons)
+    .await
 }
 
 /// What changes when anybody touches an engine: its object, or its pod.

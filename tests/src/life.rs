@@ -19,8 +19,6 @@ use crate::{Engine, Namespace, class, eventually};
 const CONVERGED_WITHIN: u64 = 100;
 /// A run that there is nothing to compare with is over once nothing has changed for this long.
 const REST: Duration = Duration::from_millis(1500);
-/// How long a fault lasts.
-const TROUBLE: Duration = Duration::from_millis(1500);
 
 /// What may become of the brain of an engine that is deleted.
 pub const POLICIES: [&str; 3] = ["Retain", "Delete", "Erase"];
@@ -182,7 +180,7 @@ impl<'a> Life<'a> {
                 between.trouble(fault, seed);
                 let begun = self.begin(story).await;
                 // The harm itself: nothing is waited for.
-                tokio::time::sleep(TROUBLE).await;
+                tokio::time::sleep(fault.lasts()).await;
                 let strikes = between.calm();
                 return begun.map(|()| strikes);
             }

@@ -13,7 +13,7 @@ pub(super) enum Kind {
     Look,
     /// A change.
     Write,
-    /// Leases and Events: passed on, never counted, never disturbed.
+    /// Leases and Events: never counted, and disturbed only where everything is.
     Aside,
 }
 

@@ -1,6 +1,7 @@
 //! What may be wrong with an API server.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
@@ -36,11 +37,13 @@ pub enum Fault {
     BookmarksOnly,
     /// A watch is told that its version is too old, and the list that it asks for then is an old one.
     StaleList,
+    /// Nothing at all is answered, the renewing of the lease neither, for so long that the leader has to give up.
+    CutOff,
 }
 
 impl Fault {
     /// Every kind.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Conflict,
         Self::AnswerLost,
         Self::TooMany,
@@ -53,7 +56,23 @@ impl Fault {
         Self::Duplicated,
         Self::BookmarksOnly,
         Self::StaleList,
+        Self::CutOff,
     ];
+
+    /// How long it lasts.
+    pub fn lasts(self) -> Duration {
+        if self == Self::CutOff {
+            Duration::from_secs(20)
+        } else {
+            Duration::from_millis(1500)
+        }
+    }
+
+    /// It strikes wherever it can, not here and there.
+    pub(super) fn is_everywhere(self) -> bool {
+        // Some events would be more than bookmarks.
+        matches!(self, Self::BookmarksOnly | Self::CutOff)
+    }
 
     /// What a reader of the table is told.
     pub fn describe(self) -> &'static str {
@@ -70,6 +89,7 @@ impl Fault {
             Self::Duplicated => "events twice",
             Self::BookmarksOnly => "bookmarks only",
             Self::StaleList => "410, and then a stale list",
+            Self::CutOff => "cut off for 20 s, the lease too",
         }
     }
 
@@ -82,6 +102,7 @@ impl Fault {
             Self::NoAnswer => !matches!(kind, Kind::Aside | Kind::Watch),
             Self::Gone => kind == Kind::Watch,
             Self::StaleList => kind == Kind::List,
+            Self::CutOff => true,
             Self::Cut | Self::Silent | Self::Dropped | Self::Duplicated | Self::BookmarksOnly => {
                 false
             }

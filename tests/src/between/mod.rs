@@ -152,7 +152,7 @@ impl Shared {
     fn strikes_call(&self, kind: Kind) -> Option<Fault> {
         let trouble = *self.trouble.borrow();
         let trouble = trouble.filter(|(fault, _)| fault.concerns(kind))?;
-        self.seen().strikes(trouble.1).then_some(trouble.0)
+        self.seen().strikes(trouble).then_some(trouble.0)
     }
 
     fn strikes_event(&self, event: &[u8]) -> Fate {
@@ -161,9 +161,7 @@ impl Shared {
             return Fate::Pass;
         };
         let fate = fate(trouble.0, event);
-        // All of them, or some would be more than bookmarks.
-        let is_struck = fate != Fate::Pass
-            && (self.seen().strikes(trouble.1) || trouble.0 == Fault::BookmarksOnly);
+        let is_struck = fate != Fate::Pass && self.seen().strikes(trouble);
         if is_struck { fate } else { Fate::Pass }
     }
 
@@ -217,7 +215,7 @@ fn end_to_end(mut headers: HeaderMap) -> HeaderMap {
 async fn pass(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let call = Call::of(&request);
     let fault = shared.strikes_call(call.kind);
-    if fault == Some(Fault::NoAnswer) {
+    if matches!(fault, Some(Fault::NoAnswer | Fault::CutOff)) {
         return std::future::pending().await;
     }
     if let Some(answer) = fault.and_then(Fault::answer) {

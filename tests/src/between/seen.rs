@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use axum::body::Bytes;
 use http::Request;
 
+use super::Trouble;
 use super::call::{Call, Kind};
 use super::fault::draw;
 
@@ -44,9 +45,11 @@ impl Seen {
         (self.chances, self.strikes) = (0, 0);
     }
 
-    /// Whether a fault strikes here: at the first place that it concerns, and at one in three after it.
-    pub fn strikes(&mut self, seed: u64) -> bool {
-        let strikes = self.chances == 0 || draw(seed, self.chances).is_multiple_of(3);
+    /// Whether a fault strikes here: everywhere, or at the first place that it concerns and at one in three after it.
+    pub fn strikes(&mut self, (fault, seed): Trouble) -> bool {
+        let strikes = fault.is_everywhere()
+            || self.chances == 0
+            || draw(seed, self.chances).is_multiple_of(3);
         self.chances += 1;
         self.strikes += usize::from(strikes);
         strikes
@@ -91,6 +94,7 @@ impl Write {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::between::Fault;
 
     fn write(namespace: &str) -> Call {
         let path = format!("/api/v1/namespaces/{namespace}/secrets");
@@ -129,13 +133,16 @@ mod tests {
 
     #[test]
     fn a_fault_strikes_the_first_place_and_the_same_ones_with_the_same_seed() {
-        let strikes = |seed: u64| {
+        let strikes = |fault, seed| {
             let mut seen = Seen::default();
-            (0..100).map(|_| seen.strikes(seed)).collect::<Vec<_>>()
+            let struck: Vec<_> = (0..100).map(|_| seen.strikes((fault, seed))).collect();
+            assert_eq!(seen.strikes, struck.iter().filter(|it| **it).count());
+            struck
         };
-        let of_one = strikes(1);
+        let of_one = strikes(Fault::Failure, 1);
         assert!(of_one[0]);
-        assert_eq!(of_one, strikes(1));
-        assert_ne!(of_one, strikes(2));
+        assert_eq!(of_one, strikes(Fault::Failure, 1));
+        assert_ne!(of_one, strikes(Fault::Failure, 2));
+        assert_eq!(strikes(Fault::CutOff, 1), [true; 100]);
     }
 }

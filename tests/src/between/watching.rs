@@ -72,7 +72,7 @@ pub(super) fn fate(fault: Fault, event: &[u8]) -> Fate {
         Fault::Duplicated => Fate::Twice,
         Fault::Cut => Fate::Cut,
         Fault::Gone | Fault::StaleList => Fate::Expire,
-        Fault::Silent => Fate::Silence,
+        Fault::Silent | Fault::CutOff => Fate::Silence,
         _ => Fate::Pass,
     }
 }
