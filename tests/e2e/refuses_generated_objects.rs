@@ -216,7 +216,7 @@ fn workable_class() -> Value {
         spec.insert("image".to_owned(), json!(ENGINE_IMAGE));
         spec.insert(
             "storage".to_owned(),
-            json!({ "size": "64Mi", "maxSize": "256Mi" }),
+            json!({ "size": "64Mi", "maxSize": "10Gi" }),
         );
     }
     class

@@ -11,10 +11,11 @@ use userengine_api::UserEngine;
 use userengine_api::status::{Phase, UserEngineStatus};
 
 use super::mark;
+use super::metadata::Metadata;
 
 /// A `UserEngine` as the watch keeps it.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(from = "UserEngine")]
+#[serde(from = "Parts")]
 pub struct EngineSketch {
     /// Namespace, name, uid and version; nothing else.
     metadata: ObjectMeta,
@@ -30,15 +31,24 @@ pub struct EngineSketch {
     pub key_created: Option<Timestamp>,
 }
 
-impl From<UserEngine> for EngineSketch {
-    fn from(engine: UserEngine) -> Self {
+/// What is read of an engine. What is wanted of it has its generation.
+#[derive(Deserialize)]
+struct Parts {
+    metadata: Metadata,
+    #[serde(default)]
+    status: Option<UserEngineStatus>,
+}
+
+impl From<Parts> for EngineSketch {
+    fn from(engine: Parts) -> Self {
         let status = engine.status.unwrap_or_default();
-        let mark = mark_of(&engine.metadata, &status);
+        let metadata = ObjectMeta::from(engine.metadata);
+        let mark = mark_of(&metadata, &status);
         let metadata = ObjectMeta {
-            namespace: engine.metadata.namespace,
-            name: engine.metadata.name,
-            uid: engine.metadata.uid,
-            resource_version: engine.metadata.resource_version,
+            namespace: metadata.namespace,
+            name: metadata.name,
+            uid: metadata.uid,
+            resource_version: metadata.resource_version,
             ..ObjectMeta::default()
         };
         Self {

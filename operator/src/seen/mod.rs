@@ -5,6 +5,7 @@
 
 mod engine;
 mod mark;
+mod metadata;
 mod watches;
 
 use std::collections::HashMap;

@@ -10,7 +10,6 @@ use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::core::PartialObjectMeta;
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher::{Event, watcher};
@@ -18,6 +17,7 @@ use kube::{Client, Resource};
 use tokio::task::JoinSet;
 use userengine_api::labels;
 
+use super::metadata::ChildSketch;
 use super::{EngineName, EngineSketch, Seen, Shown, Watched};
 use crate::cluster::watching;
 use crate::namespaces::Place;
@@ -89,7 +89,7 @@ impl Follower {
             + Send
             + 'static,
     {
-        let api = self.place.api::<PartialObjectMeta<K>>(&client);
+        let api = self.place.api::<ChildSketch<K>>(&client);
         let ours = watching()
             .labels(&format!("{}={}", labels::MANAGED_BY, labels::MANAGER))
             .page_size(PAGE);
@@ -104,7 +104,7 @@ impl Follower {
         }
     }
 
-    fn take<K>(&mut self, event: Event<PartialObjectMeta<K>>) {
+    fn take<K>(&mut self, event: Event<ChildSketch<K>>) {
         match event {
             Event::Init => self.list = self.list.wrapping_add(1),
             Event::InitApply(object) => {
