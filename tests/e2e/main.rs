@@ -3,6 +3,7 @@
 //! The modules whose name begins with `alone_` disturb everybody else and run after them, one at a time.
 
 mod adopts_retained_brains;
+mod alone_destroys_late_keys;
 mod alone_hands_over_the_lead;
 mod alone_outlives_the_operator;
 mod alone_rotates_beside_a_lost_node;

@@ -96,6 +96,11 @@ impl LocalOperator {
         self.kill();
     }
 
+    /// Once it has ended it is not started again before [`LocalOperator::resume`].
+    pub fn rest_at_the_end(&self) {
+        self.wish.send_replace(Wish::Rest);
+    }
+
     /// Ends a rest.
     pub fn resume(&self) {
         self.wish.send_replace(Wish::Run);

@@ -1,5 +1,6 @@
 //! What a namespace holds, without what differs from one run to the next: two runs of the same story end with the same text.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use anyhow::Context as _;
@@ -53,13 +54,18 @@ pub async fn state(namespace: &Namespace) -> anyhow::Result<String> {
     nameless(&text.replace(&namespace.name, "NAMESPACE"))
 }
 
-/// The lines of `now` that are not in `before`, and the other way round.
+/// The lines that `now` has more often than `before`, or less often, and by how much.
 pub fn difference(before: &str, now: &str) -> String {
-    let missing = before.lines().filter(|line| !now.contains(line));
-    let new = now.lines().filter(|line| !before.contains(line));
-    let missing = missing.map(|line| format!("- {line}"));
-    let lines: Vec<_> = missing.chain(new.map(|line| format!("+ {line}"))).collect();
-    lines.join("\n")
+    let mut more = BTreeMap::<&str, i64>::new();
+    for line in now.lines() {
+        *more.entry(line).or_default() += 1;
+    }
+    for line in before.lines() {
+        *more.entry(line).or_default() -= 1;
+    }
+    more.retain(|_, count| *count != 0);
+    let lines = more.iter().map(|(line, count)| format!("{count:+} {line}"));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// What differs each time, and what stands for it.
@@ -233,6 +239,12 @@ mod tests {
             !shown.contains("c2VjcmV0") && shown.contains(r#""key":8"#),
             "{shown}"
         );
+    }
+
+    #[test]
+    fn what_is_there_once_more_is_a_difference() {
+        assert_eq!(difference("a\nb\nc", "a\nb\nb\nd"), "+1 b\n-1 c\n+1 d");
+        assert_eq!(difference("a\nb", "a\nb"), "");
     }
 
     #[test]

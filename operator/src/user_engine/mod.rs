@@ -203,12 +203,17 @@ async fn rounds(engine: &EngineSketch, context: &Context, look: Look) -> Result<
             return Ok(gone(context, engine));
         };
         if observed.engine.metadata.deletion_timestamp.is_some() {
-            let left = leave::leave(context, &writer, &observed.engine).await;
-            if let Err(error) = left {
-                tell_of_held_deletion(context, &observed, &error).await;
-                return Err(error.into());
-            }
-            return Ok(gone(context, engine));
+            return match leave::leave(context, &writer, &observed.engine).await {
+                Ok(None) => Ok(gone(context, engine)),
+                Ok(Some(wait)) => Ok(Done {
+                    phase: None,
+                    action: Action::requeue(wait),
+                }),
+                Err(error) => {
+                    tell_of_held_deletion(context, &observed, &error).await;
+                    Err(error.into())
+                }
+            };
         }
         let mut assessment = assess(context, &mut observed).await;
         let plan = plan::plan(&observed, &assessment);

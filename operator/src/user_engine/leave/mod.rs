@@ -3,6 +3,9 @@
 mod keys;
 mod walls;
 
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim};
 use kube::runtime::events::{Event, EventType};
@@ -53,18 +56,32 @@ enum Fate {
     LetGo,
 }
 
-/// Does what the deletion policy says and takes the finalizer off. The disposable children go with their owner.
-pub async fn leave(context: &Context, writer: &Writer, engine: &UserEngine) -> Result<(), Error> {
+/// For so long after its deletion an engine without a claim stays. What an operator asked for that has died since, a key or a
+/// claim, may be made after the next one has looked for it, and nobody would ever take its finalizer off. It is longer than the
+/// API server takes for a write, and the whole seconds of its times are taken into account.
+const UNDER_WAY: SignedDuration = SignedDuration::from_secs(5);
+
+/// Does what the deletion policy says and takes the finalizer off. The disposable children go with their owner. Gives how long
+/// that is to be put off, if it is.
+pub async fn leave(
+    context: &Context,
+    writer: &Writer,
+    engine: &UserEngine,
+) -> Result<Option<Duration>, Error> {
     if !engine
         .finalizers()
         .iter()
         .any(|name| name == labels::ENGINE_FINALIZER)
     {
-        return Ok(());
+        return Ok(None);
     }
     stop_jobs(context, writer, engine).await?;
     walls::keep(context, writer, engine).await?;
     let claim = claim(context, engine).await?;
+    let under_way = under_way(engine, crate::clock::now()).filter(|_| claim.is_none());
+    if under_way.is_some() {
+        return Ok(under_way);
+    }
     let is_ours = claim
         .as_ref()
         .is_some_and(|claim| retained::user(claim) == Some(engine.spec.user.as_str()));
@@ -99,7 +116,17 @@ pub async fn leave(context: &Context, writer: &Writer, engine: &UserEngine) -> R
     // Whoever deleted the claim since the look above was told that this engine holds it.
     let namespace = engine.namespace().unwrap_or_default();
     let claim = Names(&engine.name_any()).claim();
-    Ok(retained::release(&context.client, writer, &namespace, &claim).await?)
+    retained::release(&context.client, writer, &namespace, &claim).await?;
+    Ok(None)
+}
+
+/// How long something may still be under way; `None` if it is not, or if our clock is so far from the API server's that nobody
+/// can say.
+fn under_way(engine: &UserEngine, now: Timestamp) -> Option<Duration> {
+    let deleted = engine.metadata.deletion_timestamp.as_ref()?;
+    let age = now.duration_since(deleted.0);
+    let is_new = (SignedDuration::ZERO..UNDER_WAY).contains(&age);
+    Duration::try_from(UNDER_WAY - age).ok().filter(|_| is_new)
 }
 
 /// Whoever asked for a brain to be deleted hears that it was not.
@@ -218,6 +245,8 @@ async fn namespace_ends(context: &Context, engine: &UserEngine) -> Result<bool, 
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
     use super::*;
 
     fn engine(policy: &str) -> UserEngine {
@@ -240,6 +269,20 @@ mod tests {
         assert_eq!(fate(&retain, Some(&here), false), Fate::Stay);
         assert_eq!(fate(&retain, Some(&here), true), Fate::LetGo);
         assert_eq!(fate(&retain, Some(&going), false), Fate::LetGo);
+    }
+
+    #[test]
+    fn what_may_be_under_way_is_waited_for_and_never_for_long() {
+        let mut engine = engine("Delete");
+        let now = crate::clock::now();
+        let mut after = |seconds| {
+            let deleted = now - SignedDuration::from_secs(seconds);
+            engine.metadata.deletion_timestamp = Some(Time(deleted));
+            under_way(&engine, now)
+        };
+        assert_eq!(after(0), Some(Duration::from_secs(5)));
+        assert_eq!(after(4), Some(Duration::from_secs(1)));
+        assert_eq!([5, 3600, -1, -3600].map(after), [None; 4]);
     }
 
     #[test]
