@@ -1,5 +1,5 @@
-//! A key that an operator asked for before it died is made after the next one has looked for it: it goes with its engine, which
-//! is gone before anybody could write down that there is such a key.
+//! A key that an operator asked for before it died is made after the next one has looked for it: it goes with the engine that it
+//! was for, which nobody could trace it to afterwards.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use anyhow::{Context as _, ensure};
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
 use kube::api::{Api, ListParams};
+use serde_json::json;
+use userengine_api::status::Phase;
 use userengine_e2e::life::{Life, Story};
 use userengine_e2e::local_operator::LocalOperator;
-use userengine_e2e::{eventually, in_namespace, without_operators};
+use userengine_e2e::{Namespace, eventually, in_namespace, without_operators};
 
-/// The second write of a birth makes the key; the first is the finalizer.
-const KEY: usize = 2;
 /// For so long the write is under way: long enough for the next operator to come and look.
 const LATE: Duration = Duration::from_millis(1500);
 
@@ -25,34 +25,63 @@ async fn alone_a_key_that_is_made_late_goes_with_the_engine_that_it_was_for() ->
         let lived = in_namespace("late-key", |namespace| async {
             let namespace = namespace;
             let life = Life::new(&operator, &namespace, "Delete").await?;
-            let between = &operator.between;
-            between.count(&namespace.name);
-            between.hold_back(KEY);
-            operator.rest_at_the_end();
+            // After the finalizer.
+            dies_at_its_key(&operator, &life, 2, life.begin(Story::Create)).await?;
+            wait_for_no_key(&namespace).await?;
+            operator.between.count(&namespace.name);
             life.begin(Story::Create).await?;
-            eventually("the operator to die at that write", 60, || async {
-                Ok((!between.is_deadly()).then_some(()))
-            })
-            .await?;
-            life.begin(Story::Delete).await?;
-            operator.resume();
-            // The harm itself: nothing is waited for.
-            tokio::time::sleep(LATE).await;
-            let late = between.let_through().await?;
-            let late = late.context("no write was held back")?;
-            ensure!(late.changed, "no key was made: {late:?}");
-            let secrets: Api<Secret> = namespace.api();
-            eventually("the key to be gone", 30, || async {
-                let left = secrets.list(&ListParams::default()).await?;
-                let left: Vec<_> = left.iter().map(ResourceExt::name_any).collect();
-                ensure!(left.is_empty(), "{left:?} is left");
-                Ok(Some(()))
-            })
-            .await?;
+            life.engine.wait_phase(Phase::Ready).await?;
+            life.engine.wait_rest().await?;
+            let rotation = json!({ "encryption": { "rotation": { "id": "r-1" } } });
+            // After the record.
+            dies_at_its_key(&operator, &life, 2, life.engine.change(rotation)).await?;
+            wait_for_no_key(&namespace).await?;
             life.end().await
         });
         lived.await.with_context(|| operator.log())?;
         operator.stop().await
+    })
+    .await
+}
+
+/// The operator dies while it waits for its key, the write of this number, which is made when the engine is being deleted and the
+/// next operator has had the time to see that there is none.
+async fn dies_at_its_key(
+    operator: &LocalOperator,
+    life: &Life<'_>,
+    write: usize,
+    change: impl Future<Output = anyhow::Result<()>>,
+) -> anyhow::Result<()> {
+    let between = &operator.between;
+    between.count(&life.engine.namespace.name);
+    between.hold_back(write);
+    operator.rest_at_the_end();
+    change.await?;
+    eventually("the operator to die at that write", 60, || async {
+        Ok((!between.is_deadly()).then_some(()))
+    })
+    .await?;
+    life.begin(Story::Delete).await?;
+    operator.resume();
+    // The harm itself: nothing is waited for.
+    tokio::time::sleep(LATE).await;
+    let late = between.let_through().await?;
+    let late = late.context("no write was held back")?;
+    ensure!(
+        late.changed && late.write.ends_with("/secrets"),
+        "no key was made: {late:?}"
+    );
+    Ok(())
+}
+
+async fn wait_for_no_key(namespace: &Namespace) -> anyhow::Result<()> {
+    let secrets: Api<Secret> = namespace.api();
+    let keys = ListParams::default().labels("userengine.dev/kid");
+    eventually("the keys to be gone", 30, || async {
+        let left = secrets.list(&keys).await?;
+        let left: Vec<_> = left.iter().map(ResourceExt::name_any).collect();
+        ensure!(left.is_empty(), "{left:?} is left");
+        Ok(Some(()))
     })
     .await
 }

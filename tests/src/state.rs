@@ -15,7 +15,7 @@ use kube::Api;
 use kube::api::{ApiResource, DynamicObject, ListParams};
 use regex::Regex;
 use serde_json::{Map, Value, json};
-use userengine_api::UserEngine;
+use userengine_api::{UserEngine, labels};
 
 use crate::local_operator::WINDOW;
 use crate::{Namespace, at};
@@ -134,6 +134,9 @@ fn essence(kind: &str, object: &Value) -> Value {
     if kind == "Pod" {
         // The StatefulSet's controller names the revision, whose hash is of what has other ids each time.
         short.remove("labels");
+        // A kubelet that has looked at its mounts by itself is not nudged.
+        let annotations = without(at(object, "/metadata/annotations"), &[labels::API_KEYS]);
+        short.insert("annotations".to_owned(), annotations);
     }
     Value::Object(short)
 }

@@ -77,7 +77,12 @@ fn is_on_hold(key: &Secret) -> bool {
     names.any(|name| name.starts_with(labels::HOLD_PREFIX))
 }
 
-async fn key(context: &Context, engine: &UserEngine, name: &str) -> Result<Option<Secret>, Error> {
+/// A key's Secret, if it is there.
+pub async fn key(
+    context: &Context,
+    engine: &UserEngine,
+    name: &str,
+) -> Result<Option<Secret>, Error> {
     let namespace = engine.namespace().unwrap_or_default();
     let api = Api::namespaced(context.client.clone(), &namespace);
     api.get_opt(name).await.map_err(|source| Error::Read {

@@ -18,7 +18,7 @@ use userengine_api::{UserEngine, labels};
 use super::report::{event_of, publish};
 use super::{Context, observe};
 use crate::cluster::{WriteError, Writer};
-use crate::retained;
+use crate::{record, retained};
 
 /// The engine could not be let go.
 #[derive(Debug, thiserror::Error)]
@@ -56,9 +56,9 @@ enum Fate {
     LetGo,
 }
 
-/// For so long after its deletion an engine without a claim stays. What an operator asked for that has died since, a key or a
-/// claim, may be made after the next one has looked for it, and nobody would ever take its finalizer off. It is longer than the
-/// API server takes for a write, and the whole seconds of its times are taken into account.
+/// For so long after its deletion an engine stays that lacks a key or its claim. What an operator asked for that has died since
+/// may be made after the next one has looked for it, and nobody would ever take its finalizer off. It is longer than the API
+/// server takes for a write, and the whole seconds of its times are taken into account.
 const UNDER_WAY: SignedDuration = SignedDuration::from_secs(5);
 
 /// Does what the deletion policy says and takes the finalizer off. The disposable children go with their owner. Gives how long
@@ -78,15 +78,18 @@ pub async fn leave(
     stop_jobs(context, writer, engine).await?;
     walls::keep(context, writer, engine).await?;
     let claim = claim(context, engine).await?;
-    let under_way = under_way(engine, crate::clock::now()).filter(|_| claim.is_none());
-    if under_way.is_some() {
-        return Ok(under_way);
-    }
     let is_ours = claim
         .as_ref()
         .is_some_and(|claim| retained::user(claim) == Some(engine.spec.user.as_str()));
     let namespace_ends = namespace_ends(context, engine).await?;
-    match fate(engine, claim.as_ref(), namespace_ends) {
+    let fate = fate(engine, claim.as_ref(), namespace_ends);
+    if let Some(wait) = under_way(engine, crate::clock::now())
+        && fate != Fate::Stay
+        && lacks_any(context, engine, claim.as_ref()).await?
+    {
+        return Ok(Some(wait));
+    }
+    match fate {
         // A key of this engine's own that no record names: nobody else would take its finalizer off.
         Fate::Stay => let_go_of_unrecorded(context, writer, engine, claim.as_ref()).await?,
         // The brain of another user is not this engine's to delete.
@@ -127,6 +130,22 @@ fn under_way(engine: &UserEngine, now: Timestamp) -> Option<Duration> {
     let age = now.duration_since(deleted.0);
     let is_new = (SignedDuration::ZERO..UNDER_WAY).contains(&age);
     Duration::try_from(UNDER_WAY - age).ok().filter(|_| is_new)
+}
+
+/// There is no claim, or one that names a key which is not there.
+async fn lacks_any(
+    context: &Context,
+    engine: &UserEngine,
+    claim: Option<&PersistentVolumeClaim>,
+) -> Result<bool, Error> {
+    let Some(claim) = claim else { return Ok(true) };
+    for suffix in record::suffixes(claim.annotations()) {
+        let name = Names(&engine.name_any()).key(&suffix);
+        if keys::key(context, engine, &name).await?.is_none() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Whoever asked for a brain to be deleted hears that it was not.
