@@ -22,26 +22,27 @@ async fn alone_a_key_that_is_made_late_goes_with_the_engine_that_it_was_for() ->
     let client = userengine_e2e::client().await?;
     without_operators(&client, async {
         let operator = LocalOperator::start(&client).await?;
-        let lived = in_namespace("late-key", |namespace| async {
-            let namespace = namespace;
-            let life = Life::new(&operator, &namespace, "Delete").await?;
-            // After the finalizer.
-            dies_at_its_key(&operator, &life, 2, life.begin(Story::Create)).await?;
-            wait_for_no_key(&namespace).await?;
-            operator.between.count(&namespace.name);
-            life.begin(Story::Create).await?;
-            life.engine.wait_phase(Phase::Ready).await?;
-            life.engine.wait_rest().await?;
-            let rotation = json!({ "encryption": { "rotation": { "id": "r-1" } } });
-            // After the record.
-            dies_at_its_key(&operator, &life, 2, life.engine.change(rotation)).await?;
-            wait_for_no_key(&namespace).await?;
-            life.end().await
-        });
+        let lived = in_namespace("late-key", |namespace| Box::pin(dies(&operator, namespace)));
         lived.await.with_context(|| operator.log())?;
         operator.stop().await
     })
     .await
+}
+
+/// At a birth, and in a rotation.
+async fn dies(operator: &LocalOperator, namespace: Namespace) -> anyhow::Result<()> {
+    let life = Life::new(operator, &namespace, "Delete").await?;
+    // After the finalizer.
+    dies_at_its_key(operator, &life, 2, life.begin(Story::Create)).await?;
+    wait_for_no_key(&namespace).await?;
+    life.begin(Story::Create).await?;
+    life.engine.wait_phase(Phase::Ready).await?;
+    life.engine.wait_rest().await?;
+    let rotation = json!({ "encryption": { "rotation": { "id": "r-1" } } });
+    // After the record.
+    dies_at_its_key(operator, &life, 2, life.engine.change(rotation)).await?;
+    wait_for_no_key(&namespace).await?;
+    life.end().await
 }
 
 /// The operator dies while it waits for its key, the write of this number, which is made when the engine is being deleted and the
