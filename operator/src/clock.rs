@@ -1,6 +1,8 @@
 //! The only place that reads the time.
 
-use jiff::Timestamp;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
 
 /// Now, to the second: what Kubernetes keeps of most times.
 pub fn now() -> Timestamp {
@@ -12,4 +14,12 @@ pub fn now() -> Timestamp {
 #[expect(clippy::disallowed_methods, reason = "this is the clock")]
 pub fn exactly() -> Timestamp {
     Timestamp::now()
+}
+
+/// What is left at `now` of a time of this length that began then; `None` if it is over, or has not begun: then the clock that
+/// told its beginning is so far from ours that nobody can say.
+pub fn left_of(length: SignedDuration, began: Timestamp, now: Timestamp) -> Option<Duration> {
+    let age = now.duration_since(began);
+    let is_within = (SignedDuration::ZERO..length).contains(&age);
+    Duration::try_from(length - age).ok().filter(|_| is_within)
 }

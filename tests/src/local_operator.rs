@@ -92,7 +92,7 @@ impl LocalOperator {
 
     /// SIGKILL, and it is not started again before [`LocalOperator::resume`].
     pub fn rest(&self) {
-        self.wish.send_replace(Wish::Rest);
+        self.rest_at_the_end();
         self.kill();
     }
 

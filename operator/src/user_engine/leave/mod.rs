@@ -17,6 +17,7 @@ use userengine_api::{UserEngine, labels};
 
 use super::report::{event_of, publish};
 use super::{Context, observe};
+use crate::clock::left_of;
 use crate::cluster::{WriteError, Writer};
 use crate::{record, retained};
 
@@ -123,16 +124,13 @@ pub async fn leave(
     Ok(None)
 }
 
-/// How long something may still be under way; `None` if it is not, or if our clock is so far from the API server's that nobody
-/// can say.
+/// How long something may still be under way; `None` if it is not.
 fn under_way(engine: &UserEngine, now: Timestamp) -> Option<Duration> {
     let deleted = engine.metadata.deletion_timestamp.as_ref()?;
-    let age = now.duration_since(deleted.0);
-    let is_new = (SignedDuration::ZERO..UNDER_WAY).contains(&age);
-    Duration::try_from(UNDER_WAY - age).ok().filter(|_| is_new)
+    left_of(UNDER_WAY, deleted.0, now)
 }
 
-/// There is no claim, or one that names a key which is not there.
+/// There is no claim, or one that names a key which is not there. The brain's first key is no such key once it is rotated away.
 async fn lacks_any(
     context: &Context,
     engine: &UserEngine,

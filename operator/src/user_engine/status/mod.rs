@@ -5,7 +5,7 @@ mod encryption;
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::ResourceExt;
 use userengine_api::condition::{ConditionType, Reason};
@@ -15,6 +15,7 @@ use super::assess::{Assessment, Finding, Severity, engine_container};
 use super::build;
 use super::observe::PATIENCE;
 use super::observed::Observed;
+use crate::clock::left_of;
 
 /// What a status is made from.
 pub struct Report<'a> {
@@ -101,9 +102,7 @@ impl Report<'_> {
     fn new_for(&self) -> Option<Duration> {
         let pod = self.observed.pod.as_ref()?;
         let made = pod.metadata.creation_timestamp.as_ref()?;
-        let age = self.observed.now.duration_since(made.0);
-        let is_new = (SignedDuration::ZERO..PATIENCE).contains(&age);
-        Duration::try_from(PATIENCE - age).ok().filter(|_| is_new)
+        left_of(PATIENCE, made.0, self.observed.now)
     }
 
     /// The generation that was acted on: during a pause that of its beginning, so that whoever waits for a change to be
