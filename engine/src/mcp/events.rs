@@ -3,6 +3,7 @@
 use bytes::{Buf, Bytes};
 use http_body_util::BodyExt;
 
+use super::room;
 use crate::egress::{Body, FetchError};
 
 /// One event.
@@ -154,7 +155,7 @@ impl Parser {
         self.filled |= !part.is_empty();
         self.size = self.size.saturating_add(part.len());
         if self.size <= self.limit {
-            self.line.extend_from_slice(part);
+            room::append(&mut self.line, part, self.limit);
         } else if self.keeping == Keeping::Kept {
             self.keeping = Keeping::Dropped;
             self.line = Vec::new();

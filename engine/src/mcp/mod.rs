@@ -14,6 +14,7 @@ mod listen;
 mod open;
 mod replies;
 mod result;
+mod room;
 mod rpc;
 mod session;
 mod sse;

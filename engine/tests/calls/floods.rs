@@ -13,7 +13,7 @@ use crate::support::request::attempt;
 use crate::support::volume::Volume;
 
 const MIB: u64 = 1024 * 1024;
-/// An answer is cut off at 16 MiB; a buffer that grows is copied into one of twice the size, and the allocator keeps some.
+/// An answer is cut off at 16 MiB. The allocator keeps the room of some in each of its arenas.
 const OF_ONE: u64 = 64 * MIB;
 
 /// The most memory that the engine has had so far, in bytes.

@@ -2,10 +2,11 @@
 
 mod refusal;
 
+use std::mem;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
 use http_body_util::BodyExt;
@@ -14,7 +15,7 @@ use url::Url;
 
 pub use refusal::refusal;
 
-use super::{Credential, CredentialSource, McpError};
+use super::{Credential, CredentialSource, McpError, room};
 use crate::egress::{Body, Egress, FetchError, Profile, Target};
 
 /// How many redirects of a request are followed.
@@ -149,23 +150,21 @@ impl Carrier {
             return Err(self.too_large(limit));
         }
         let mut body = response.into_body();
-        let (mut first, mut rest) = (Bytes::new(), BytesMut::new());
+        let (mut first, mut all) = (Bytes::new(), Vec::new());
         while let Some(frame) = body.frame().await {
             let data = frame?.into_data().unwrap_or_default();
-            if first.len() + rest.len() + data.len() > limit {
+            if first.len() + all.len() + data.len() > limit {
                 return Err(self.too_large(limit));
             }
             // Nearly every answer is one piece, which then is not copied.
-            if first.is_empty() {
+            if first.is_empty() && all.is_empty() {
                 first = data;
             } else {
-                rest.extend_from_slice(&data);
+                room::append(&mut all, &mem::take(&mut first), limit);
+                room::append(&mut all, &data, limit);
             }
         }
-        if rest.is_empty() {
-            return Ok(first);
-        }
-        Ok([first, rest.freeze()].concat().into())
+        Ok(if all.is_empty() { first } else { all.into() })
     }
 }
 

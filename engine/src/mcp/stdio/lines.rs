@@ -2,6 +2,8 @@
 
 use tokio::io::{AsyncBufRead, AsyncBufReadExt};
 
+use crate::mcp::room;
+
 /// Reads lines of at most `limit` bytes.
 #[derive(Debug)]
 pub struct Lines<R> {
@@ -46,8 +48,8 @@ impl<R: AsyncBufRead + Unpin> Lines<R> {
                 .unwrap_or_default();
             let room = self.limit - self.line.len();
             self.cut |= part.len() > room;
-            self.line
-                .extend_from_slice(part.get(..room).unwrap_or(part));
+            let part = part.get(..room).unwrap_or(part);
+            room::append(&mut self.line, part, self.limit);
             let used = end.map_or(available.len(), |end| end + 1);
             self.reader.consume(used);
             if end.is_some() {
