@@ -1,18 +1,46 @@
 //! The CustomResourceDefinitions, as the chart installs them.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
+    CustomResourceDefinition, JSON, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
 use kube::CustomResourceExt;
+use serde_json::json;
 
 use crate::{EngineClass, UserEngine};
 
 /// Each definition with the name of its file below `crds/yaml/`.
 pub fn definitions() -> [(&'static str, CustomResourceDefinition); 2] {
     [
-        ("userengines.yaml", without_nulls(UserEngine::crd())),
+        (
+            "userengines.yaml",
+            with_first_status(without_nulls(UserEngine::crd())),
+        ),
         ("engineclasses.yaml", without_nulls(EngineClass::crd())),
     ]
+}
+
+/// What an engine says before an operator says anything: an operator then need not write only to say that it has begun.
+/// `Ready` is unknown, so that who waits for it, or sums up the health of what is deployed, does not take silence for health.
+fn with_first_status(mut definition: CustomResourceDefinition) -> CustomResourceDefinition {
+    let first = json!({
+        "phase": "Pending",
+        "conditions": [{
+            "type": "Ready",
+            "status": "Unknown",
+            "reason": "Pending",
+            "message": "no operator has said anything of this engine yet",
+            "lastTransitionTime": "1970-01-01T00:00:00Z",
+        }],
+    });
+    for version in &mut definition.spec.versions {
+        let schema = version.schema.as_mut();
+        let schema = schema.and_then(|it| it.open_api_v3_schema.as_mut());
+        let properties = schema.and_then(|it| it.properties.as_mut());
+        if let Some(status) = properties.and_then(|all| all.get_mut("status")) {
+            status.default = Some(JSON(first.clone()));
+        }
+    }
+    definition
 }
 
 /// A field that is given as null is one that is not given: the API server then drops it before anything looks at it

@@ -51,6 +51,13 @@ pub struct UserEngineStatus {
     pub conditions: Vec<Condition>,
 }
 
+impl UserEngineStatus {
+    /// Has an operator said anything yet? Until then the definition's default is read.
+    pub fn is_told(&self) -> bool {
+        self.observed_generation.is_some()
+    }
+}
+
 /// One word for the state of an engine.
 #[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 pub enum Phase {

@@ -5,8 +5,8 @@ mod encryption;
 
 use std::time::Duration;
 
-use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta, Time};
 use kube::ResourceExt;
 use userengine_api::condition::{ConditionType, Reason};
 use userengine_api::status::{EngineInfo, Phase, StorageInfo, UserEngineStatus};
@@ -16,6 +16,9 @@ use super::build;
 use super::observe::PATIENCE;
 use super::observed::Observed;
 use crate::clock::left_of;
+
+/// How long an engine may wait for its first turn, without a word, where many are made at once.
+const FIRST_TURN: SignedDuration = SignedDuration::from_secs(60);
 
 /// What a status is made from.
 pub struct Report<'a> {
@@ -77,32 +80,32 @@ impl Report<'_> {
         }
     }
 
-    /// How long this status need not be told, because all that is new in it is how far a pod has come that was made just now:
-    /// that is told if it takes longer, or with what it comes to. `None` if it has to be told.
+    /// How long this status need not be told, because all that is new in it is how far an engine or its pod has come that
+    /// was made just now: that is told if it takes longer, or with what it comes to. `None` if it has to be told.
     pub fn passing(&self, status: &UserEngineStatus) -> Option<Duration> {
-        use ConditionType::{EngineAvailable, Ready, StorageReady};
-        let last = self.observed.engine.status.as_ref()?;
-        let told_at_once = |status: &UserEngineStatus| {
-            let passing = [Ready, StorageReady, EngineAvailable].map(ConditionType::as_str);
-            let mut status = status.clone();
-            (status.node, status.engine, status.storage) = (None, None, None);
-            status.settled = None;
-            status
-                .conditions
-                .retain(|condition| !passing.contains(&condition.type_.as_str()));
-            status
-        };
-        let passes = status.phase == Some(Phase::Starting)
-            && self.trouble.is_none()
-            && told_at_once(status) == told_at_once(last);
-        self.new_for().filter(|_| passes)
+        let last = self.observed.engine.status.as_ref();
+        let last = last.filter(|last| last.is_told());
+        let passes = self.trouble.is_none()
+            && match (status.phase, last) {
+                (Some(Phase::Starting), Some(last)) => differ_in_progress(status, last),
+                (Some(Phase::Pending | Phase::Starting), None) => !self.assessment.paused.holds(),
+                _ => false,
+            };
+        self.new_for(last.is_some()).filter(|_| passes)
     }
 
-    /// How long the pod still counts as new; `None` if it does not.
-    fn new_for(&self) -> Option<Duration> {
-        let pod = self.observed.pod.as_ref()?;
-        let made = pod.metadata.creation_timestamp.as_ref()?;
-        left_of(PATIENCE, made.0, self.observed.now)
+    /// How long the pod, or an engine of which nothing is told, still counts as new; `None` if it does not.
+    fn new_for(&self, is_told: bool) -> Option<Duration> {
+        let made = |metadata: &ObjectMeta| Some(metadata.creation_timestamp.as_ref()?.0);
+        let left = |length, made| left_of(length, made, self.observed.now);
+        match (&self.observed.pod, &self.observed.claim) {
+            (Some(pod), _) => left(PATIENCE, made(&pod.metadata)?),
+            (None, _) if is_told => None,
+            (None, Some(claim)) => left(PATIENCE, made(&claim.metadata)?),
+            // The claim was asked for just now, in the turn that this look began.
+            (None, None) => left(FIRST_TURN, made(&self.observed.engine.metadata)?)
+                .and_then(|_| PATIENCE.try_into().ok()),
+        }
     }
 
     /// The generation that was acted on: during a pause that of its beginning, so that whoever waits for a change to be
@@ -191,6 +194,22 @@ impl Report<'_> {
             last_transition_time: since.unwrap_or(Time(self.now)),
         }
     }
+}
+
+/// Is the only difference how far a pod has come?
+fn differ_in_progress(status: &UserEngineStatus, last: &UserEngineStatus) -> bool {
+    use ConditionType::{EngineAvailable, Ready, StorageReady};
+    let told_at_once = |status: &UserEngineStatus| {
+        let passing = [Ready, StorageReady, EngineAvailable].map(ConditionType::as_str);
+        let mut status = status.clone();
+        (status.node, status.engine, status.storage) = (None, None, None);
+        status.settled = None;
+        status
+            .conditions
+            .retain(|condition| !passing.contains(&condition.type_.as_str()));
+        status
+    };
+    told_at_once(status) == told_at_once(last)
 }
 
 #[cfg(test)]

@@ -33,7 +33,50 @@ fn how_far_a_new_pod_has_come_is_told_if_it_takes_longer() {
     assert!(passes(first(), 2, starts));
     assert!(!passes(first(), 3, starts), "it takes longer");
     assert!(!passes(first(), -1, starts), "the clock is behind");
-    assert!(!passes(None, 0, starts), "nothing was told yet");
+}
+
+#[test]
+fn that_an_engine_begins_is_told_if_it_takes_longer() {
+    let first = UserEngineStatus {
+        phase: Some(Phase::Pending),
+        ..UserEngineStatus::default()
+    };
+    for untold in [None, Some(first)] {
+        assert!(passes(untold.clone(), 2, starts));
+        assert!(!passes(untold.clone(), 3, starts), "it takes longer");
+        assert!(!passes(untold.clone(), 1, World::running));
+        assert!(!passes(untold.clone(), 1, |world| starts(world).paused()));
+        assert!(!passes(untold, 1, |world| starts(world).suspended()));
+    }
+}
+
+#[test]
+fn an_engine_whose_claim_was_asked_for_just_now_is_new() {
+    let asked = |waited: i64, told: Option<UserEngineStatus>| {
+        let mut world = world().with_key();
+        let engine = Arc::get_mut(&mut world.0.engine).unwrap();
+        engine.metadata.creation_timestamp = Some(Time(noon()));
+        engine.status = told;
+        world.0.now = noon() + SignedDuration::from_secs(waited);
+        let report = Report {
+            observed: &world.0,
+            assessment: &world.assess(),
+            trouble: None,
+            version: None,
+            now: world.0.now,
+        };
+        let status = report.status();
+        assert_eq!(status.phase, Some(Phase::Pending));
+        (report.passing(&status), status)
+    };
+    let (passing, status) = asked(59, None);
+    assert_eq!(
+        passing,
+        Some(Duration::from_secs(3)),
+        "many were made at once"
+    );
+    assert_eq!(asked(60, None).0, None);
+    assert_eq!(asked(0, Some(status)).0, None, "it is told already");
 }
 
 #[test]
