@@ -108,7 +108,13 @@ Variables:
   LISTEN_ADDR             address of the API [default: 0.0.0.0:8080]
   INTERNAL_ADDR           address of probes, metrics and /keys [default: 0.0.0.0:9090]
   PUBLIC_URL              where the outside reaches this engine (https, or http on loopback)
+  CATALOG_DIR             a folder with the MCP servers that can be connected to, as JSON files [default: none]
+  SECRETS_DIR             a folder with the files that catalog entries name as <secret>/<key>
+  OAUTH_REDIRECT_BASE_URL where providers send users back to, the relay's if there is one [default: PUBLIC_URL, else this machine]
   CLIENT_METADATA_DOCUMENT       offer it to providers: auto (unless the callback's base is plainly internal) | always | never [default: auto]
+  EGRESS_ALLOW            private addresses that may be called: a comma list of CIDR, HOST:PORT, or http://HOST:PORT for plain HTTP
+  EXTRA_CA_FILE           a PEM file with certificate authorities to trust beside the public ones
+  ENGINE_NAME             <namespace>.<name>, in a pod: the relay finds the engine by it, and no stdio server is started
   CALLS_PER_CONNECTION    tool calls at once through one connection, 1 to 1000 [default: 16]
   CALLS_PER_ENGINE        tool calls at once through the engine, 1 to 10000 [default: 64]
   CALL_TIMEOUT_SECONDS    how long a tool call may take, 1 to 600 [default: 60]
@@ -125,9 +131,40 @@ Exit codes: 0 stopped cleanly, 1 cut short by a second signal, 64 configuration,
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use clap::CommandFactory;
+    use userengine_api::layout::env;
 
     use super::*;
+
+    /// The variables that a help text explains.
+    fn explained(help: &'static str) -> BTreeSet<&'static str> {
+        let lines = help.lines().filter_map(|line| line.strip_prefix("  "));
+        lines
+            .filter_map(|line| line.split(' ').next())
+            .filter(|word| !word.is_empty())
+            .collect()
+    }
+
+    #[test]
+    fn help_explains_every_variable_and_no_other() {
+        let serve = explained(VARIABLES);
+        let elsewhere = [relay::VARIABLES, job::VARIABLES, check::VARIABLES].map(explained);
+        let all: BTreeSet<_> = env::ALL.iter().copied().collect();
+        let known: BTreeSet<_> = elsewhere
+            .into_iter()
+            .flatten()
+            .chain(serve.clone())
+            .collect();
+        assert_eq!(known, all);
+        let not_of_serve = |name: &&str| {
+            name.starts_with("ROTATION_")
+                || [env::ENGINE_IMAGE, env::ENGINE_URL_TEMPLATE].contains(name)
+        };
+        let left: BTreeSet<_> = all.difference(&serve).copied().collect();
+        assert_eq!(left, all.into_iter().filter(not_of_serve).collect());
+    }
 
     #[test]
     fn the_command_line_is_consistent() {

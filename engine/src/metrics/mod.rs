@@ -171,3 +171,47 @@ fn status_class(status: u16) -> &'static str {
 fn valid<T>(outcome: Result<T, prometheus::Error>) -> T {
     outcome.unwrap_or_else(|error| unreachable!("a metric is declared wrongly: {error}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// A metric of the engine with its labels in order, from `name` or `name{label,label}`; `None` for any other text.
+    fn metric(text: &str) -> Option<(&str, BTreeSet<&str>)> {
+        let (name, labels) = text.split_once('{').unwrap_or((text, ""));
+        let is_name = |c: char| c == '_' || c.is_ascii_lowercase();
+        if !name.starts_with("engine_") || !name.chars().all(is_name) {
+            return None;
+        }
+        let labels = labels.trim_end_matches('}').split(',');
+        Some((name, labels.filter(|label| !label.is_empty()).collect()))
+    }
+
+    #[test]
+    fn the_manual_names_every_metric_with_its_labels_and_no_other() {
+        let metrics = Metrics::new();
+        metrics.answered("/health", "GET", 200, Duration::ZERO);
+        metrics.refreshed("ok");
+        metrics.connections("active", 1);
+        metrics.called("notes", "ok", Duration::ZERO);
+        metrics.observe_connections(&[ConnectionGauges {
+            alias: "notes".to_owned(),
+            breaker: 0,
+            tools: Some([1, 0, 0]),
+        }]);
+        let families = metrics.0.registry.gather();
+        let shown: BTreeSet<_> = families
+            .iter()
+            .map(|family| {
+                let first = family.get_metric().first().unwrap();
+                let labels = first.get_label().iter().map(|label| label.name());
+                (family.name(), labels.collect())
+            })
+            .collect();
+        let manual = include_str!("../../../docs/operations.md");
+        let named = manual.split('`').skip(1).step_by(2).filter_map(metric);
+        assert_eq!(named.collect::<BTreeSet<_>>(), shown);
+    }
+}
