@@ -130,6 +130,8 @@ reasons! {
     RotationFailed,
     /// A pod that mounts the volume is on a node that does not answer.
     NodeUnreachable,
+    /// The pod's node does not take it, or has put it out.
+    PodRejected,
     /// The image cannot be had.
     ImagePullFailed,
     /// The node cannot make the surroundings in which the pod's containers run.

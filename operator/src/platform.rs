@@ -3,13 +3,15 @@
 use std::fmt::Debug;
 use std::future::ready;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use futures::stream::unfold;
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::ConfigMap;
+use kube::runtime::WatchStreamExt;
 use kube::runtime::reflector::{self, Lookup, ObjectRef, Store};
-use kube::runtime::{WatchStreamExt, watcher};
+use kube::runtime::watcher::{Event, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
@@ -17,6 +19,7 @@ use tokio::task::JoinSet;
 use userengine_api::EngineClass;
 
 use crate::cluster::watching;
+use crate::watches::Reopening;
 
 /// Word of what may concern every engine. Changes that come faster than somebody listens are heard as one.
 pub type Changes = watch::Receiver<()>;
@@ -45,14 +48,11 @@ pub async fn watch(
     });
     let config_maps = Api::<ConfigMap>::namespaced(client.clone(), namespace);
     let known = classes.clone();
-    let config_maps = keep(tasks, config_maps, move |changed: ConfigMap| {
+    let config_maps = keep(tasks, config_maps, move |changed: Option<&ConfigMap>| {
         // Others keep ConfigMaps in this namespace too, and may write them every few seconds.
-        let name = changed.name_any();
-        if known
-            .state()
-            .iter()
-            .any(|class| handed(class).any(|handed| handed == name))
-        {
+        let classes = known.state();
+        let mut handed = classes.iter().flat_map(|class| handed(class));
+        if changed.is_none_or(|changed| handed.any(|name| name == changed.name_any())) {
             sender.send_replace(());
         }
     });
@@ -75,8 +75,8 @@ pub fn heard(changes: Changes) -> impl Stream<Item = ()> {
     })
 }
 
-/// A number that differs when what engines of this class follow differs; `None` if there is no such class. `namespace` is the
-/// operator's own.
+/// A number that differs when what engines of this class follow differs, as it is now; `None` if there is no such class. `namespace`
+/// is the operator's own.
 pub fn mark(
     classes: &Store<EngineClass>,
     config_maps: &Store<ConfigMap>,
@@ -84,15 +84,33 @@ pub fn mark(
     class: &str,
 ) -> Option<u64> {
     let class = classes.get(&ObjectRef::new(class))?;
+    Some(mark_with(&class, |name| {
+        config_maps.get(&ObjectRef::new(name).within(namespace))
+    }))
+}
+
+/// The same, as it was when these were read.
+pub fn mark_then(
+    classes: &[Arc<EngineClass>],
+    config_maps: &[Arc<ConfigMap>],
+    class: &str,
+) -> Option<u64> {
+    let class = classes.iter().find(|it| it.name_any() == class)?;
+    Some(mark_with(class, |name| {
+        config_maps.iter().find(|it| it.name_any() == name).cloned()
+    }))
+}
+
+fn mark_with(class: &EngineClass, config_map: impl Fn(&str) -> Option<Arc<ConfigMap>>) -> u64 {
     let mut hasher = DefaultHasher::new();
     (&class.metadata.uid, class.metadata.generation).hash(&mut hasher);
-    for name in handed(&class) {
-        let found = config_maps.get(&ObjectRef::new(name).within(namespace));
+    for name in handed(class) {
+        let found = config_map(name);
         let found = found.as_ref().map(|found| &found.metadata);
         let version = found.map(|found| (&found.uid, &found.resource_version));
         version.hash(&mut hasher);
     }
-    Some(hasher.finish())
+    hasher.finish()
 }
 
 /// The ConfigMaps that a class hands to its engines.
@@ -103,7 +121,12 @@ fn handed(class: &EngineClass) -> impl Iterator<Item = &str> {
     [catalog, roots].into_iter().flatten()
 }
 
-fn keep<K>(tasks: &mut JoinSet<()>, objects: Api<K>, tell: impl Fn(K) + Send + 'static) -> Store<K>
+/// Keeps these objects, and tells of each that changed, once it is kept; `None` after a list, which may lack what was there before.
+fn keep<K>(
+    tasks: &mut JoinSet<()>,
+    objects: Api<K>,
+    tell: impl Fn(Option<&K>) + Send + 'static,
+) -> Store<K>
 where
     K: Resource<DynamicType = ()> + Lookup<DynamicType = ()>,
     K: Clone + Debug + DeserializeOwned + Send + Sync + 'static,
@@ -111,13 +134,18 @@ where
 {
     let (store, writer) = reflector::store();
     let events = watcher(objects, watching())
-        .default_backoff()
+        .backoff(Reopening::default())
         // Who set which field is of no use here, and often larger than the object.
         .modify(|object| object.meta_mut().managed_fields = None);
-    let touched = events.reflect(writer).touched_objects();
-    let task = touched.for_each(move |touched| {
-        if let Ok(object) = touched {
-            tell(object);
+    let task = events.reflect(writer).for_each(move |event| {
+        match event {
+            Ok(Event::Apply(object) | Event::Delete(object)) => tell(Some(&object)),
+            Ok(Event::InitDone) => tell(None),
+            Ok(Event::Init | Event::InitApply(_)) => {}
+            Err(error) => {
+                let kind = <K as Resource>::kind(&());
+                tracing::warn!(%kind, %error, "a watch broke; it is opened again");
+            }
         }
         ready(())
     });
@@ -154,14 +182,17 @@ mod tests {
             json!({ "catalog": { "configMap": "servers" }, "tls": { "caConfigMap": "roots" } });
         let mark = |version: &str| {
             let (classes, mut writer) = reflector::store();
-            writer.apply_watcher_event(&watcher::Event::Apply(class("standard", true, &fields)));
+            writer.apply_watcher_event(&Event::Apply(class("standard", true, &fields)));
             let (config_maps, mut writer) = reflector::store();
             for (name, version) in [("servers", "1"), ("roots", version), ("others", version)] {
                 let metadata = json!({ "namespace": "system", "name": name, "uid": name, "resourceVersion": version });
                 let handed = serde_json::from_value(json!({ "metadata": metadata })).unwrap();
-                writer.apply_watcher_event(&watcher::Event::<ConfigMap>::Apply(handed));
+                writer.apply_watcher_event(&Event::<ConfigMap>::Apply(handed));
             }
-            super::mark(&classes, &config_maps, "system", "standard").unwrap()
+            let mark = super::mark(&classes, &config_maps, "system", "standard");
+            let then = mark_then(&classes.state(), &config_maps.state(), "standard");
+            assert_eq!(mark, then);
+            mark.unwrap()
         };
         assert!((0..20).all(|_| mark("2") == mark("2")));
         assert_ne!(mark("2"), mark("3"));

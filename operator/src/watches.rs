@@ -1,10 +1,14 @@
 //! What wakes a reconcile: changes of an engine, and of anything that belongs to one.
 
+use std::mem;
 use std::time::Duration;
 
+use futures::TryStreamExt as _;
+use futures::channel::mpsc;
 use kube::Client;
-use kube::runtime::Controller;
 use kube::runtime::utils::Backoff;
+use kube::runtime::watcher::{Event, watcher};
+use kube::runtime::{Controller, WatchStreamExt as _, reflector};
 
 use crate::cluster::watching;
 use crate::namespaces::Place;
@@ -15,9 +19,24 @@ pub const PAGE: u32 = 100;
 
 /// A controller of the `UserEngine`s of one place that wakes up for every child. An engine's children are in its namespace,
 /// so that controllers of different places have nothing to do with each other.
+///
+/// While another list is read after the first, page by page, the engines of each page are looked at with what was known before
+/// it: the list is known at its end. So all are woken then.
 pub fn controller(client: &Client, place: &Place, woken: Woken) -> Controller<EngineSketch> {
-    Controller::new(place.api(client), watching().page_size(PAGE))
+    let (reader, writer) = reflector::store();
+    let (tell, lists) = mpsc::unbounded();
+    let mut is_first = true;
+    let engines = watcher(place.api(client), watching().page_size(PAGE))
+        .reflect(writer)
+        .inspect_ok(move |event| {
+            if matches!(event, Event::InitDone) && !mem::take(&mut is_first) {
+                let _unheard = tell.unbounded_send(());
+            }
+        })
+        .applied_objects();
+    Controller::for_stream(engines, reader)
         .trigger_backoff(Reopening::default())
+        .reconcile_all_on(lists)
         .reconcile_on(woken)
 }
 
@@ -51,7 +70,90 @@ impl Backoff for Reopening {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures::StreamExt as _;
+    use http::{Request, Response};
+    use kube::ResourceExt as _;
+    use kube::client::Body;
+    use kube::runtime::controller::Action;
+    use serde_json::{Value, json};
+    use tokio::sync::Notify;
+    use tokio::time::timeout;
+    use tower::BoxError;
+
     use super::*;
+
+    const AWHILE: Duration = Duration::from_secs(30);
+
+    fn engine(name: &str, version: u32) -> Value {
+        let metadata = json!({ "namespace": "team", "name": name, "uid": name, "resourceVersion": version.to_string() });
+        json!({ "apiVersion": "userengine.dev/v1alpha1", "kind": "UserEngine", "metadata": metadata })
+    }
+
+    fn page(items: &[Value], rest: &str) -> Value {
+        let metadata = json!({ "resourceVersion": "9", "continue": rest });
+        json!({ "apiVersion": "userengine.dev/v1alpha1", "kind": "UserEngineList", "metadata": metadata, "items": items })
+    }
+
+    /// An API server whose first watch ends because it knows no longer what came before. The list after that has two pages, the
+    /// second of which comes when it is told.
+    fn forgetful(second_page: Arc<Notify>) -> Client {
+        let requests = Arc::new(AtomicUsize::new(0));
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let (number, second_page) = (
+                requests.fetch_add(1, Ordering::Relaxed),
+                second_page.clone(),
+            );
+            let is_watch = request.uri().to_string().contains("watch=true");
+            async move {
+                let gone = json!({ "status": "Failure", "code": 410, "reason": "Expired", "message": "too old" });
+                let answer = match (number, is_watch) {
+                    (0, false) => page(&[engine("alice", 1)], ""),
+                    (1, true) => json!({ "type": "ERROR", "object": gone }),
+                    (2, false) => page(&[engine("alice", 2)], "more"),
+                    (3, false) => {
+                        second_page.notified().await;
+                        page(&[engine("bob", 3)], "")
+                    }
+                    _ => std::future::pending().await,
+                };
+                let body = Body::from(answer.to_string().into_bytes());
+                Ok::<_, BoxError>(Response::new(body))
+            }
+        });
+        Client::new(service, "system")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn engines_that_changed_unseen_are_looked_at_as_they_are_however_many_pages_list_them() {
+        let second_page = Arc::new(Notify::new());
+        let (_wake, woken) = mpsc::unbounded();
+        let (tell, mut looks) = mpsc::unbounded();
+        let reconcile = move |engine: Arc<EngineSketch>, _| {
+            let look = (engine.name_any(), engine.resource_version().unwrap());
+            tell.unbounded_send(look).unwrap();
+            std::future::ready(Ok::<_, Infallible>(Action::await_change()))
+        };
+        let controller = controller(&forgetful(second_page.clone()), &Place::Everywhere, woken);
+        let policy = |_, _: &Infallible, _| Action::await_change();
+        let work = controller.run(reconcile, policy, Arc::new(()));
+        let work = tokio::spawn(work.for_each(|_| std::future::ready(())));
+        let mut next = async || {
+            let look = timeout(AWHILE, looks.next()).await;
+            let (name, version) = look.expect("an engine is not looked at").unwrap();
+            format!("{name} {version}")
+        };
+        // Its second look, for the first page of the second list, sees what was known before.
+        assert_eq!([next().await, next().await], ["alice 1", "alice 1"]);
+        second_page.notify_one();
+        let mut looked_at = [next().await, next().await];
+        looked_at.sort();
+        assert_eq!(looked_at, ["alice 2", "bob 3"]);
+        work.abort();
+    }
 
     #[test]
     fn broken_watches_are_opened_again_within_a_second_however_often_they_broke() {

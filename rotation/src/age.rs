@@ -26,12 +26,11 @@ impl Age<'_> {
     /// Unix seconds from which on the rotation is due. Brains of one age are spread, each always by the same part.
     pub fn due_at(&self, last: Option<&Last>) -> i64 {
         let came_to_nothing = |last: &&Last| last.by_age() && last.outcome != Outcome::Certified;
+        let old = self.created.saturating_add(self.max_age);
+        let due = old.saturating_sub(self.spread());
         match last.filter(came_to_nothing) {
-            Some(last) => last.ended.saturating_add(REST_SECONDS),
-            None => self
-                .created
-                .saturating_add(self.max_age)
-                .saturating_sub(self.spread()),
+            Some(last) => due.max(last.ended.saturating_add(REST_SECONDS)),
+            None => due,
         }
     }
 
@@ -134,6 +133,16 @@ mod tests {
             let next = age("db").due(&ledger, 2_001 * DAY).unwrap();
             assert_eq!(next.id.as_str(), "age-aaaaaaaaaaaaaaaa-2");
         }
+    }
+
+    #[test]
+    fn a_maximum_age_that_was_raised_counts_also_after_one_that_came_to_nothing() {
+        let last = ended("age-aaaaaaaaaaaaaaaa", Outcome::Refused);
+        let raised = Age {
+            max_age: 2_000 * DAY,
+            ..age("db")
+        };
+        assert!(raised.due_at(Some(&last)) >= 2_800 * DAY);
     }
 
     #[test]

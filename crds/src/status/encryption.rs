@@ -5,15 +5,18 @@ use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+/// The most keys that a status has.
+pub const KEYS_MAX: usize = 64;
+
 /// The brain's keys.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EncryptionInfo {
     /// The id of the key that new values are sealed with.
     pub active_key: String,
-    /// Every key that the brain may need.
+    /// Every key that the brain may need; of more than 64 those in the ring, and the newest of the others.
     #[serde(default)]
-    #[schemars(length(max = 64))]
+    #[schemars(length(max = KEYS_MAX))]
     pub keys: Vec<KeyInfo>,
     /// The rotation that runs, or the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -7,7 +7,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use encryption::{EncryptionInfo, KeyInfo, RotationInfo};
+pub use encryption::{EncryptionInfo, KEYS_MAX, KeyInfo, RotationInfo};
 
 /// What the operator saw last.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Deserialize, Serialize)]

@@ -176,6 +176,8 @@ fn valid<T>(outcome: Result<T, prometheus::Error>) -> T {
 mod tests {
     use std::collections::BTreeSet;
 
+    use prometheus::proto::LabelPair;
+
     use super::*;
 
     /// A metric of the engine with its labels in order, from `name` or `name{label,label}`; `None` for any other text.
@@ -206,7 +208,7 @@ mod tests {
             .iter()
             .map(|family| {
                 let first = family.get_metric().first().unwrap();
-                let labels = first.get_label().iter().map(|label| label.name());
+                let labels = first.get_label().iter().map(LabelPair::name);
                 (family.name(), labels.collect())
             })
             .collect();

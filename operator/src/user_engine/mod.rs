@@ -81,11 +81,8 @@ pub struct Context {
 }
 
 impl Context {
-    /// Everything that the watches show of an engine with this mark, which follows this class.
-    fn digest(&self, engine: &impl ResourceExt, mark: u64, class: Option<&str>) -> Digest {
-        let (classes, handed) = (&self.classes, &self.platform);
-        let class = class
-            .and_then(|class| platform::mark(classes, handed, &self.operator_namespace, class));
+    /// Everything that the watches show of an engine with this mark, which follows a class with that mark.
+    fn digest(&self, engine: &impl ResourceExt, mark: u64, class: Option<u64>) -> Digest {
         let follows = (self.build, class);
         self.seen.digest(&EngineName::of(engine), mark, &follows)
     }
@@ -158,7 +155,11 @@ pub async fn reconcile(engine: Arc<EngineSketch>, context: Arc<Context>) -> Resu
 
 /// How long nothing need be done; `None` if the engine has to be looked at.
 fn rest(engine: &EngineSketch, context: &Context) -> Option<Duration> {
-    let digest = context.digest(engine, engine.mark, engine.class.as_deref());
+    let (classes, handed) = (&context.classes, &context.platform);
+    let namespace = &context.operator_namespace;
+    let class = engine.class.as_deref();
+    let class = class.and_then(|class| platform::mark(classes, handed, namespace, class));
+    let digest = context.digest(engine, engine.mark, class);
     let rest = Rest {
         digest,
         settled: engine.settled.as_deref(),
@@ -232,7 +233,9 @@ async fn rounds(engine: &EngineSketch, context: &Context, look: Look) -> Result<
             news::tell(context, &observed.engine, &assessment, &plan.news).await;
             news::tell_of_api_key(context, &observed.engine, plan.api_key_news.as_ref()).await;
         }
-        if plan.again && applied.trouble.is_none() && round < ROUNDS {
+        // The answer to a write of our own wakes nobody.
+        let has_grown = plan.grows() && applied.refused_growth.is_none();
+        if (plan.again || has_grown) && applied.trouble.is_none() && round < ROUNDS {
             continue;
         }
         if let Some(refused) = &applied.refused_growth {
@@ -337,7 +340,11 @@ async fn finish(
     let wait = recheck::recheck(&report, unheard).min(passing.unwrap_or(Duration::MAX));
     let name = EngineName::of(engine);
     let mark = mark_of(&engine.metadata, &status);
-    let digest = context.digest(engine, mark, status.class_name.as_deref());
+    // What changed since it was read is yet to be looked at.
+    let class = status.class_name.as_deref();
+    let class =
+        class.and_then(|class| platform::mark_then(&observed.classes, &observed.platform, class));
+    let digest = context.digest(engine, mark, class);
     let is_quiet = recheck::is_quiet(wait) && context.seen.is_undisturbed(&name, look);
     if is_quiet {
         status.settled = Some(digest.text());

@@ -19,13 +19,14 @@ spec:
 {{- end -}}
 
 {{/*
-Whose an object is. `engine`: what its label says, if it has both labels of ours. `owners`: the engines that own it.
+Whose an object is. `engine`: what its label says, if it has both labels of ours, and can be the name of an engine: it becomes part of patterns. `owners`: the engines that own it.
 `wasOurs`: the label of an engine was on it, or an engine owned it. People may take labels off, and the operator puts them on again.
 */}}
 {{- define "userengine.admission.variables" -}}
 - name: engine
   expression: >-
     object != null && object.metadata.?labels[?'app.kubernetes.io/managed-by'].orValue('') == 'userengine-operator'
+    && object.metadata.?labels[?'userengine.dev/engine'].orValue('').matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')
     ? object.metadata.?labels[?'userengine.dev/engine'].orValue('') : ''
 - name: owners
   expression: >-

@@ -4,22 +4,21 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod, PodCondition};
 use userengine_api::condition::{ConditionType, Reason};
 use userengine_api::refusal::{Refusal, RefusalReason};
+use userengine_rotation::decide::Job;
 
-use super::jobs::is_lost;
+use super::jobs::{self, is_lost};
 use super::obstacle::{self, said_before};
 use super::quote::quoted;
-use super::{Finding, container};
+use super::rollout::has_replica;
+use super::{Finding, container, kept, pause};
 use crate::user_engine::build::CONTAINER;
 use crate::user_engine::observed::Observed;
 
 /// Looks at the pod.
 pub fn assess(observed: &Observed) -> Finding {
-    let suspended = observed.engine.spec.suspended;
+    let suspended = is_to_sleep(observed);
     match &observed.pod {
-        None if suspended => Finding::idle(
-            Reason::Suspended,
-            "stopped on request; brain and keys are kept",
-        ),
+        None if suspended => asleep(observed),
         Some(pod) if is_lost(pod, observed.now) || was_unheard_of(pod) => unreachable_node(pod),
         Some(_) if suspended => Finding::waiting(
             Reason::Stopping,
@@ -36,6 +35,30 @@ pub fn assess(observed: &Observed) -> Finding {
     }
 }
 
+/// The engine is not to run: as its spec says, or, during a pause, as it was when that began.
+fn is_to_sleep(observed: &Observed) -> bool {
+    let record = observed.record().and_then(Result::ok);
+    let is_paused = pause::assess(observed, record.as_ref()).holds();
+    match kept::stateful_set(observed).filter(|_| is_paused) {
+        Some(live) => !has_replica(live),
+        None => observed.engine.spec.suspended,
+    }
+}
+
+/// Suspended is said only while nothing has the volume: people back volumes up then.
+fn asleep(observed: &Observed) -> Finding {
+    match jobs::any(&observed.proving, observed.now) {
+        Job::Absent | Job::Ended(_) => Finding::idle(
+            Reason::Suspended,
+            "stopped on request; brain and keys are kept",
+        ),
+        Job::Running(_) | Job::Going | Job::Unreachable => Finding::waiting(
+            Reason::Stopping,
+            "a Job has the volume: it opens every value once more before a key is destroyed",
+        ),
+    }
+}
+
 /// The pod's condition `Ready` holds.
 pub fn is_ready(pod: &Pod) -> bool {
     condition(pod, "Ready").is_some_and(|ready| ready.status == "True")
@@ -48,6 +71,10 @@ fn condition<'a>(pod: &'a Pod, kind: &str) -> Option<&'a PodCondition> {
 
 fn not_ready(observed: &Observed, pod: &Pod) -> Finding {
     let container = container(pod);
+    let before = said_before(observed, ConditionType::EngineAvailable);
+    if let Some(rejected) = rejected(pod, before) {
+        return rejected;
+    }
     if let Some(refusal) = container.and_then(refusal) {
         let reason = Reason::Refused(refusal.reason);
         // The one refusal that time alone may mend: the other engine goes away.
@@ -56,7 +83,6 @@ fn not_ready(observed: &Observed, pod: &Pod) -> Finding {
             _ => Finding::blocked(reason, refusal.message),
         };
     }
-    let before = said_before(observed, ConditionType::EngineAvailable);
     if let Some(placed) = condition(pod, "PodScheduled").filter(|it| it.status == "False") {
         return unscheduled(placed, before);
     }
@@ -67,6 +93,26 @@ fn not_ready(observed: &Observed, pod: &Pod) -> Finding {
         .and_then(|container| container::trouble(pod, container, before))
         .or_else(|| obstacle::of_pod(observed, pod))
         .unwrap_or_else(|| starting(container))
+}
+
+/// A pod that its kubelet did not take, or has put out: another one takes its place, and may fare the same
+/// (<https://kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction/>).
+fn rejected(pod: &Pod, before: Option<&str>) -> Option<Finding> {
+    let status = pod.status.as_ref()?;
+    let reason = status.reason.as_deref()?;
+    if status.phase.as_deref() != Some("Failed") {
+        return None;
+    }
+    let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref());
+    let own = format!(
+        "node '{}' does not keep the pod ({reason})",
+        node.unwrap_or_default()
+    );
+    let said = status.message.as_deref().unwrap_or("no more is said");
+    Some(Finding::blocked(
+        Reason::PodRejected,
+        quoted(before, &own, said),
+    ))
 }
 
 fn starting(container: Option<&ContainerStatus>) -> Finding {

@@ -65,7 +65,8 @@ pub fn standing(
     }
 }
 
-fn has_replica(live: &DynamicObject) -> bool {
+/// The StatefulSet is to have its pod.
+pub fn has_replica(live: &DynamicObject) -> bool {
     live.data.pointer("/spec/replicas") != Some(&Value::from(0))
 }
 

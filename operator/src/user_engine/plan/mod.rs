@@ -10,7 +10,8 @@ use userengine_rotation::ledger::{Key, KeyState, Ledger};
 
 use super::api_key::{Change, News as ApiKeyNews};
 use super::assess::{
-    Assessment, ResolvedClass, Rotation, Severity, growth, has_in_hand, wanted_size,
+    Assessment, ResolvedClass, Rotation, Severity, asked_of_api_key, growth, has_in_hand,
+    wanted_size,
 };
 use super::build;
 use super::child::{Child, ChildKind};
@@ -117,6 +118,14 @@ pub struct Plan {
     pub api_key_news: Option<ApiKeyNews>,
 }
 
+impl Plan {
+    /// It asks for a larger volume.
+    pub fn grows(&self) -> bool {
+        let mut steps = self.steps.iter();
+        steps.any(|step| matches!(step, Step::GrowClaim { .. }))
+    }
+}
+
 /// Decides.
 pub fn plan(observed: &Observed, assessment: &Assessment) -> Plan {
     let mut plan = Plan::default();
@@ -204,7 +213,10 @@ fn live(observed: &Observed, assessment: &Assessment, class: &ResolvedClass, pla
         name: observed.names().key(suffix),
         database_id: record.database_id.clone(),
     }));
-    plan.steps.extend(api_key::mend(observed));
+    let mend = api_key::mend(observed);
+    // A request for another key is met by a first one: that is to be told.
+    plan.again |= mend == Some(Step::MintApiKey) && asked_of_api_key(observed).is_some();
+    plan.steps.extend(mend);
     let record = &Record {
         initialised: record.initialised || assessment.engine.holds(),
         ..record.clone()

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use userengine_api::names::{Names, key_suffix};
-use userengine_api::status::{EncryptionInfo, KeyInfo, RotationInfo};
+use userengine_api::status::{EncryptionInfo, KEYS_MAX, KeyInfo, RotationInfo};
 use userengine_rotation::decide::Stage;
 use userengine_rotation::ledger::{Key, Last, Open};
 use userengine_rotation::request::RotationId;
@@ -17,7 +17,7 @@ impl Report<'_> {
         let ledger = &self.assessment.record.as_ref()?.ledger;
         Some(EncryptionInfo {
             active_key: ledger.active()?.kid.to_string(),
-            keys: ledger.keys.iter().map(|key| self.key(key)).collect(),
+            keys: told(&ledger.keys).map(|key| self.key(key)).collect(),
             rotation: self.rotation(),
         })
     }
@@ -126,4 +126,38 @@ fn is_step_from(known: &str, said: &str) -> bool {
 
 fn time(seconds: i64) -> Option<Time> {
     Timestamp::from_second(seconds).ok().map(Time)
+}
+
+/// The keys that there is room for: the oldest that are in no ring are left out.
+fn told(keys: &[Key]) -> impl Iterator<Item = &Key> {
+    let mut too_many = keys.len().saturating_sub(KEYS_MAX);
+    keys.iter().filter(move |key| {
+        let is_left_out = too_many > 0 && !key.state.in_ring();
+        too_many -= usize::from(is_left_out);
+        !is_left_out
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use userengine_rotation::ledger::KeyState;
+
+    use super::*;
+
+    #[test]
+    fn of_too_many_keys_the_oldest_that_are_in_no_ring_are_left_out() {
+        let key = |number: usize, state| Key {
+            kid: "0123456789abcdef".parse().unwrap(),
+            state,
+            suffix: format!("{number:010x}"),
+        };
+        let withheld = KeyState::Withheld { since: 0 };
+        let mut keys = vec![key(0, withheld), key(1, KeyState::Active)];
+        keys.extend((2..KEYS_MAX + 5).map(|number| key(number, withheld)));
+        let kept: Vec<_> = told(&keys).collect();
+        assert_eq!(kept.len(), KEYS_MAX);
+        assert_eq!(kept[0].state, KeyState::Active);
+        assert_eq!(kept[1].suffix, format!("{:010x}", 6));
+        assert_eq!(told(&keys[..3]).count(), 3);
+    }
 }

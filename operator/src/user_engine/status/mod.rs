@@ -94,16 +94,18 @@ impl Report<'_> {
         self.new_for(last.is_some()).filter(|_| passes)
     }
 
-    /// How long the pod, or an engine of which nothing is told, still counts as new; `None` if it does not.
+    /// How long the pod, or the claim of an engine of which nothing is told, still counts as new; `None` if it does not.
     fn new_for(&self, is_told: bool) -> Option<Duration> {
         let made = |metadata: &ObjectMeta| Some(metadata.creation_timestamp.as_ref()?.0);
         let left = |length, made| left_of(length, made, self.observed.now);
-        match (&self.observed.pod, &self.observed.claim) {
-            (Some(pod), _) => left(PATIENCE, made(&pod.metadata)?),
-            (None, _) if is_told => None,
-            (None, Some(claim)) => left(PATIENCE, made(&claim.metadata)?),
-            // The claim was asked for just now, in the turn that this look began.
-            (None, None) => left(FIRST_TURN, made(&self.observed.engine.metadata)?)
+        if is_told {
+            let pod = self.observed.pod.as_ref()?;
+            return left(PATIENCE, made(&pod.metadata)?);
+        }
+        match &self.observed.claim {
+            Some(claim) => left(PATIENCE, made(&claim.metadata)?),
+            // It was asked for just now, in the turn that this look began.
+            None => left(FIRST_TURN, made(&self.observed.engine.metadata)?)
                 .and_then(|_| PATIENCE.try_into().ok()),
         }
     }

@@ -38,6 +38,15 @@ pub fn situations() -> Vec<Situation> {
             &["former pod"],
         ),
         (
+            alive().pod(
+                &json!({ "phase": "Failed", "reason": "Evicted", "message": "low on memory" }),
+            ),
+            of,
+            Reason::PodRejected,
+            Severity::Blocked,
+            &["Evicted", "low on memory"],
+        ),
+        (
             alive().pod(&unscheduled),
             of,
             Reason::Starting,

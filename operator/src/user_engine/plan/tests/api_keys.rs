@@ -138,6 +138,16 @@ fn nudges(world: &World) -> Vec<Value> {
 }
 
 #[test]
+fn a_request_that_a_first_key_meets_is_told_after_another_look() {
+    let mut world = asked();
+    world.0.api_key = ApiKeySecret::Absent;
+    assert!(world.plan().again);
+    let mut unasked = built(known().running());
+    unasked.0.api_key = ApiKeySecret::Absent;
+    assert!(names(&unasked.plan()).contains(&"MintApiKey") && !unasked.plan().again);
+}
+
+#[test]
 fn each_of_its_writes_comes_last_and_holds_nothing_up() {
     let plan = asked().plan();
     assert_eq!(

@@ -1,6 +1,7 @@
 //! A key that was rotated away from is destroyed, once it is seen that nothing needs it.
 
 use k8s_openapi::api::batch::v1::Job;
+use userengine_api::condition::Reason;
 use userengine_rotation::decide::News;
 use userengine_rotation::ledger::KeyState;
 
@@ -52,6 +53,22 @@ fn verified(quarantined: &Value) -> Value {
     json!({ "verified": {
         "database_id": UID, "kid": key(2).kid(), "rows": 3, "quarantined": quarantined, "at": "2026-01-01T00:00:00Z",
     } })
+}
+
+#[test]
+fn suspended_is_not_said_while_the_job_of_the_proof_has_the_volume() {
+    let mut world = asleep_with_a_retired_key();
+    assert_eq!(world.assess().engine.reason, Reason::Suspended);
+    proven(&mut world, &json!({}));
+    for (phase, expected) in [
+        ("Pending", Reason::Stopping),
+        ("Running", Reason::Stopping),
+        ("Succeeded", Reason::Suspended),
+    ] {
+        let status = world.0.proving.pods[0].status.as_mut().unwrap();
+        status.phase = Some(phase.to_owned());
+        assert_eq!(world.assess().engine.reason, expected, "{phase}");
+    }
 }
 
 #[test]

@@ -43,6 +43,16 @@ fn nothing_is_changed_while_it_lasts_and_everything_once_it_is_over() {
 }
 
 #[test]
+fn an_engine_is_told_as_it_is_and_not_as_it_was_asked_to_be_meanwhile() {
+    let serves = built(known().running());
+    let asked = serves.spec(&json!({ "suspended": true })).paused();
+    assert!(asked.assess().engine.holds());
+    let asleep = built(known().suspended());
+    let asked = asleep.spec(&json!({ "suspended": false })).paused();
+    assert_eq!(asked.assess().engine.severity, Severity::Idle);
+}
+
+#[test]
 fn a_birth_waits_as_well_and_the_engine_is_held_so_that_its_deletion_is_as_it_asks() {
     assert_eq!(names(&unheld().paused().plan()), ["Hold"]);
     assert_eq!(names(&unheld().plan()), ["Hold", "MintKey"]);

@@ -158,7 +158,11 @@ fn a_growth_that_was_refused_is_not_asked_for_again_until_something_changes() {
         world.0.now = jiff::Timestamp::from_second(seconds).unwrap();
         world
     };
-    let grows = |world: &World| names(&world.plan()).contains(&"GrowClaim");
+    let grows = |world: &World| {
+        let plan = world.plan();
+        assert_eq!(plan.grows(), names(&plan).contains(&"GrowClaim"));
+        plan.grows()
+    };
     assert!(!grows(&after(60, "2Gi")));
     assert!(grows(&after(60, "3Gi")), "another size");
     assert!(

@@ -6,6 +6,11 @@ use super::*;
 fn passes(told: Option<UserEngineStatus>, age: i64, far: impl Fn(World) -> World) -> bool {
     let mut world = far(alive()).created("2026-06-01T12:00:00Z");
     Arc::get_mut(&mut world.0.engine).unwrap().status = told;
+    let claim = world.0.claim.as_mut().unwrap();
+    claim
+        .metadata
+        .creation_timestamp
+        .get_or_insert(Time(noon()));
     world.0.now = noon() + SignedDuration::from_secs(age);
     let report = Report {
         observed: &world.0,
@@ -46,7 +51,10 @@ fn that_an_engine_begins_is_told_if_it_takes_longer() {
         assert!(!passes(untold.clone(), 3, starts), "it takes longer");
         assert!(!passes(untold.clone(), 1, World::running));
         assert!(!passes(untold.clone(), 1, |world| starts(world).paused()));
-        assert!(!passes(untold, 1, |world| starts(world).suspended()));
+        assert!(!passes(untold.clone(), 1, |world| starts(world).suspended()));
+        let again =
+            |world| starts(world).claim(|it| it.metadata.creation_timestamp = Some(long_ago()));
+        assert!(!passes(untold, 1, again), "its pod is not the first");
     }
 }
 
