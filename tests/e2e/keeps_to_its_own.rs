@@ -75,6 +75,13 @@ async fn the_operator_writes_children_of_engines_only() -> anyhow::Result<()> {
         let account = Attempts::on::<ServiceAccount>(&namespace, "alice").await?;
         let deployer = Write::Create(set(NAME, "deployer"));
         account.refused(deployer, names).await?;
+        // As a pattern it would stand for alice as well.
+        let pattern = json!([
+            { "op": "add", "path": NAME, "value": "a.i.e" },
+            { "op": "add", "path": "/metadata/labels/userengine.dev~1engine", "value": "a.i.e" },
+            { "op": "add", "path": format!("{OWNERS}/0/name"), "value": "a.i.e" },
+        ]);
+        account.refused(Write::Create(pattern), labels).await?;
 
         let roots = "kube-root-ca.crt";
         let mut theirs = serde_json::to_value(namespace.api::<ConfigMap>().get("alice").await?)?;
