@@ -12,6 +12,11 @@ fn passes(told: Option<UserEngineStatus>, age: i64, far: impl Fn(World) -> World
         .creation_timestamp
         .get_or_insert(Time(noon()));
     world.0.now = noon() + SignedDuration::from_secs(age);
+    look(&world).0.is_some()
+}
+
+/// How long what this look would tell passes by, and what it would tell.
+fn look(world: &World) -> (Option<Duration>, UserEngineStatus) {
     let report = Report {
         observed: &world.0,
         assessment: &world.assess(),
@@ -23,7 +28,7 @@ fn passes(told: Option<UserEngineStatus>, age: i64, far: impl Fn(World) -> World
     status.settled = Some("other".to_owned());
     let left = report.passing(&status);
     assert!(left.is_none_or(|left| left <= Duration::from_secs(3)));
-    left.is_some()
+    (left, status)
 }
 
 fn starts(world: World) -> World {
@@ -66,16 +71,9 @@ fn an_engine_whose_claim_was_asked_for_just_now_is_new() {
         engine.metadata.creation_timestamp = Some(Time(noon()));
         engine.status = told;
         world.0.now = noon() + SignedDuration::from_secs(waited);
-        let report = Report {
-            observed: &world.0,
-            assessment: &world.assess(),
-            trouble: None,
-            version: None,
-            now: world.0.now,
-        };
-        let status = report.status();
+        let (passing, status) = look(&world);
         assert_eq!(status.phase, Some(Phase::Pending));
-        (report.passing(&status), status)
+        (passing, status)
     };
     let (passing, status) = asked(59, None);
     assert_eq!(
