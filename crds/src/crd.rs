@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::{EngineClass, UserEngine};
 
-/// Each definition with the name of its file below `crds/yaml/`.
+/// Each definition with the name of its file in `charts/userengine/files/crds/`.
 pub fn definitions() -> [(&'static str, CustomResourceDefinition); 2] {
     [
         (
@@ -32,10 +32,8 @@ fn with_first_status(mut definition: CustomResourceDefinition) -> CustomResource
             "lastTransitionTime": "1970-01-01T00:00:00Z",
         }],
     });
-    for version in &mut definition.spec.versions {
-        let schema = version.schema.as_mut();
-        let schema = schema.and_then(|it| it.open_api_v3_schema.as_mut());
-        let properties = schema.and_then(|it| it.properties.as_mut());
+    for schema in schemas(&mut definition) {
+        let properties = schema.properties.as_mut();
         if let Some(status) = properties.and_then(|all| all.get_mut("status")) {
             status.default = Some(JSON(first.clone()));
         }
@@ -47,13 +45,16 @@ fn with_first_status(mut definition: CustomResourceDefinition) -> CustomResource
 /// (<https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#defaulting-and-nullable>).
 /// What `Option` derives keeps it, and a rule that asks `has()` of it before it reads a part of it fails at every change.
 fn without_nulls(mut definition: CustomResourceDefinition) -> CustomResourceDefinition {
-    for version in &mut definition.spec.versions {
-        let schema = version.schema.as_mut();
-        if let Some(schema) = schema.and_then(|it| it.open_api_v3_schema.as_mut()) {
-            forbid_null(schema);
-        }
-    }
+    schemas(&mut definition).for_each(forbid_null);
     definition
+}
+
+/// The schema of each version.
+fn schemas(
+    definition: &mut CustomResourceDefinition,
+) -> impl Iterator<Item = &mut JSONSchemaProps> {
+    let versions = definition.spec.versions.iter_mut();
+    versions.filter_map(|version| version.schema.as_mut()?.open_api_v3_schema.as_mut())
 }
 
 fn forbid_null(schema: &mut JSONSchemaProps) {
