@@ -203,13 +203,13 @@ pub fn assess(observed: &Observed) -> Assessment {
     );
     let storage = storage::assess(observed, record.as_ref(), resolved.as_ref());
     let key = key::assess(observed, record.as_ref());
-    let engine = pod::assess(observed);
     let record = record
         .and_then(Result::ok)
         .filter(|record| record.user == observed.engine.spec.user);
+    let paused = pause::assess(observed, record.as_ref());
+    let engine = pod::assess(observed, paused.holds());
     let is_whole =
         resolved.is_some() && storage.severity < Severity::Blocked && key.allows_the_engine();
-    let paused = pause::assess(observed, record.as_ref());
     let standing = match (&record, &resolved) {
         (Some(record), Some(class)) if is_whole && !paused.holds() => {
             rollout::standing(observed, record, class, &engine)
@@ -239,7 +239,7 @@ pub fn assess(observed: &Observed) -> Assessment {
         |rotation| rotation.finding.clone(),
     );
     let engine = if !record.as_ref().is_some_and(stops_the_engine) {
-        engine
+        told(observed, engine)
     } else if encryption.severity == Severity::Blocked {
         // Somebody has to act before the engine can come back.
         encryption.clone()
@@ -260,6 +260,17 @@ pub fn assess(observed: &Observed) -> Assessment {
         api_key,
         standing,
     }
+}
+
+/// Suspended is said only while nothing has the volume: people back volumes up then. No rotation waits for it.
+fn told(observed: &Observed, engine: Finding) -> Finding {
+    if engine.severity == Severity::Idle && proof::has_the_volume(observed) {
+        return Finding::waiting(
+            Reason::Stopping,
+            "a Job has the volume: it opens every value once more before a key is destroyed",
+        );
+    }
+    engine
 }
 
 #[cfg(test)]

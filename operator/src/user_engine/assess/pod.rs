@@ -4,21 +4,23 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod, PodCondition};
 use userengine_api::condition::{ConditionType, Reason};
 use userengine_api::refusal::{Refusal, RefusalReason};
-use userengine_rotation::decide::Job;
 
-use super::jobs::{self, is_lost};
+use super::jobs::is_lost;
 use super::obstacle::{self, said_before};
 use super::quote::quoted;
 use super::rollout::has_replica;
-use super::{Finding, container, kept, pause};
+use super::{Finding, container, kept};
 use crate::user_engine::build::CONTAINER;
 use crate::user_engine::observed::Observed;
 
 /// Looks at the pod.
-pub fn assess(observed: &Observed) -> Finding {
-    let suspended = is_to_sleep(observed);
+pub fn assess(observed: &Observed, is_paused: bool) -> Finding {
+    let suspended = is_to_sleep(observed, is_paused);
     match &observed.pod {
-        None if suspended => asleep(observed),
+        None if suspended => Finding::idle(
+            Reason::Suspended,
+            "stopped on request; brain and keys are kept",
+        ),
         Some(pod) if is_lost(pod, observed.now) || was_unheard_of(pod) => unreachable_node(pod),
         Some(_) if suspended => Finding::waiting(
             Reason::Stopping,
@@ -36,26 +38,10 @@ pub fn assess(observed: &Observed) -> Finding {
 }
 
 /// The engine is not to run: as its spec says, or, during a pause, as it was when that began.
-fn is_to_sleep(observed: &Observed) -> bool {
-    let record = observed.record().and_then(Result::ok);
-    let is_paused = pause::assess(observed, record.as_ref()).holds();
+fn is_to_sleep(observed: &Observed, is_paused: bool) -> bool {
     match kept::stateful_set(observed).filter(|_| is_paused) {
         Some(live) => !has_replica(live),
         None => observed.engine.spec.suspended,
-    }
-}
-
-/// Suspended is said only while nothing has the volume: people back volumes up then.
-fn asleep(observed: &Observed) -> Finding {
-    match jobs::any(&observed.proving, observed.now) {
-        Job::Absent | Job::Ended(_) => Finding::idle(
-            Reason::Suspended,
-            "stopped on request; brain and keys are kept",
-        ),
-        Job::Running(_) | Job::Going | Job::Unreachable => Finding::waiting(
-            Reason::Stopping,
-            "a Job has the volume: it opens every value once more before a key is destroyed",
-        ),
     }
 }
 

@@ -88,6 +88,12 @@ pub fn gone(observed: &Observed, record: &Record) -> Vec<Kid> {
         .collect()
 }
 
+/// The Job that proves something of an engine that sleeps has its volume.
+pub fn has_the_volume(observed: &Observed) -> bool {
+    let job = jobs::any(&observed.proving, observed.now);
+    !matches!(job, Job::Absent | Job::Ended(_))
+}
+
 /// A key's time is up, and no backup holds it.
 pub fn wants_proof(observed: &Observed, ledger: &Ledger, decision: &Decision) -> bool {
     let Decision::Wish(wish) = decision else {

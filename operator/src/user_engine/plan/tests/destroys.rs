@@ -72,6 +72,20 @@ fn suspended_is_not_said_while_the_job_of_the_proof_has_the_volume() {
 }
 
 #[test]
+fn a_rotation_does_not_wait_for_the_job_of_a_proof() {
+    let mut world = asleep_with_a_retired_key();
+    proven(&mut world, &json!({}));
+    let status = world.0.proving.pods[0].status.as_mut().unwrap();
+    status.phase = Some("Pending".to_owned());
+    let request = json!({ "encryption": { "rotation": { "id": "r-2", "mode": "Compromised" } } });
+    let plan = world.spec(&request).plan();
+    assert!(
+        matches!(plan.news.as_slice(), [News::Opened(id)] if id.as_str() == "r-2"),
+        "{plan:?}"
+    );
+}
+
+#[test]
 fn a_key_of_an_engine_that_sleeps_is_destroyed_once_a_job_has_opened_everything_without_it() {
     let mut world = asleep_with_a_retired_key();
     proven(&mut world, &verified(&json!({})));
