@@ -66,7 +66,8 @@ pub const LAST_ROTATION: &str = "userengine.dev/last-rotation";
 pub const API_KEY_ROTATION: &str = "userengine.dev/api-key-rotation";
 /// On a key Secret, followed by the id of a backup: the backup needs the key, which is kept as long as this is there.
 pub const HOLD_PREFIX: &str = "hold.userengine.dev/";
-/// On a claim: `true` once the brain was Ready; from then on it is never made again.
+/// On a claim: `true` once the engine was Ready; from then on its brain is never made again. `false` if an engine went that
+/// never was. Without it the brain is one that was made, except to the engine under which it was born, which remembers.
 pub const INITIALISED: &str = "userengine.dev/initialised";
 
 /// Holds a `UserEngine` until its durable children are dealt with.

@@ -124,8 +124,12 @@ pub mod env {
 
 /// Keys of the engine's ConfigMap.
 pub mod config_map {
-    /// `create` until the brain was Ready once, then `existing`.
+    /// [`CREATE`] until the engine was Ready once, then [`EXISTING`].
     pub const BRAIN: &str = "brain";
+    /// A brain that is not there is made.
+    pub const CREATE: &str = "create";
+    /// A brain that is not there is a loss.
+    pub const EXISTING: &str = "existing";
     /// The certificate authorities that the class adds, in PEM; also the key in the ConfigMap that the class names.
     pub const CA: &str = "ca.crt";
 }

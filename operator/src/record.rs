@@ -19,7 +19,8 @@ pub struct Record {
     pub class: String,
     /// Its keys, and what becomes of them.
     pub ledger: Ledger,
-    /// True once the engine was Ready: from then on a missing brain is a loss, never a beginning.
+    /// True once the engine was Ready: from then on a missing brain is a loss, never a beginning. The engine under which the
+    /// brain was born remembers it until the record is next written.
     pub initialised: bool,
 }
 
@@ -70,7 +71,10 @@ impl Record {
             (labels::CONSUMED, texts.consumed),
             (labels::ROTATION, texts.open),
             (labels::LAST_ROTATION, texts.last),
-            (labels::INITIALISED, Some(self.initialised.to_string())),
+            (
+                labels::INITIALISED,
+                self.initialised.then(|| true.to_string()),
+            ),
         ]
         .into_iter()
         .collect()

@@ -1,3 +1,6 @@
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use kube::ResourceExt;
+use userengine_api::labels;
 use userengine_api::status::Phase;
 use userengine_e2e::{Engine, condition, eventually, in_namespace, inside};
 
@@ -15,6 +18,27 @@ async fn an_engine_of_the_same_name_and_user_takes_up_the_brain() -> anyhow::Res
         .await?;
         assert_eq!(after["database_id"], before["database_id"]);
         assert_eq!(after["write_kid"], before["write_kid"]);
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn where_no_engine_ever_ran_the_next_one_begins() -> anyhow::Result<()> {
+    in_namespace("neverran", |namespace| async move {
+        let mut object = userengine_e2e::engine("alice", "alice");
+        object["spec"]["suspended"] = true.into();
+        let first = Engine::create(&namespace, object).await?;
+        first.wait_phase(Phase::Suspended).await?;
+        first.delete().await?;
+        let said = || async {
+            let claims = namespace.api::<PersistentVolumeClaim>();
+            let claim = claims.get("alice-brain").await?;
+            anyhow::Ok(claim.annotations().get(labels::INITIALISED).cloned())
+        };
+        assert_eq!(said().await?.as_deref(), Some("false"));
+        Engine::ready(&namespace, "alice", "alice").await?;
+        assert_eq!(said().await?.as_deref(), Some("true"));
         Ok(())
     })
     .await

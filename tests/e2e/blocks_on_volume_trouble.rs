@@ -1,6 +1,6 @@
 //! An emptied, swapped or foreign volume is never taken for a new brain.
 
-use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim};
 use kube::api::DeleteParams;
 use serde_json::json;
 use userengine_api::status::Phase;
@@ -35,8 +35,17 @@ async fn an_emptied_volume_is_a_missing_brain_and_stays_empty() -> anyhow::Resul
         let before = brain.sum().await?;
         brain.unmount().await?;
         is_refused(&engine, "BrainMissing").await?;
+        // The status remembers the brain when its settings are gone as well.
+        let settings = namespace.api::<ConfigMap>();
+        settings.delete("alice", &DeleteParams::default()).await?;
+        is_refused(&engine, "BrainMissing").await?;
         let brain = Brain::mount(&engine).await?;
         assert_eq!(brain.sum().await?, before, "the volume was touched");
+        brain.unmount().await?;
+        // And when the engine is gone, its claim speaks for it.
+        engine.delete().await?;
+        let next = Engine::create(&namespace, userengine_e2e::engine("alice", "alice")).await?;
+        next.wait_reason("EngineAvailable", "BrainMissing").await?;
         Ok(())
     })
     .await

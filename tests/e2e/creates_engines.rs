@@ -11,6 +11,7 @@ use kube::ResourceExt;
 use kube::api::ListParams;
 use userengine_api::key::EncryptionKey;
 use userengine_api::labels;
+use userengine_api::layout::config_map;
 use userengine_e2e::{Engine, Namespace, Probe, eventually, holds, in_namespace};
 
 #[tokio::test]
@@ -92,13 +93,16 @@ async fn the_claim_records_whose_brain_it_is_and_which_key_opens_it() -> anyhow:
             Some("alice@example.com")
         );
         assert_eq!(claim.annotations().get(labels::DATABASE_ID), Some(&uid));
+        // That there is a brain, the engine itself remembers as long as it is there.
+        assert_eq!(claim.annotations().get(labels::INITIALISED), None);
+        let settings = namespace.api::<ConfigMap>().get("alice").await?;
+        let settings = settings.data.unwrap_or_default();
         assert_eq!(
-            claim
-                .annotations()
-                .get(labels::INITIALISED)
-                .map(String::as_str),
-            Some("true")
+            settings.get(config_map::BRAIN).map(String::as_str),
+            Some(config_map::EXISTING)
         );
+        let status = engine.get().await?.status.unwrap_or_default();
+        assert!(status.storage.is_some_and(|storage| storage.initialised));
         assert!(
             claim
                 .finalizers()

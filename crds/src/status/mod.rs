@@ -120,6 +120,9 @@ pub struct EngineInfo {
 pub struct StorageInfo {
     /// Name of the claim.
     pub claim: String,
+    /// The engine was Ready once: from then on a brain that is missing is lost, and never made anew.
+    #[serde(default)]
+    pub initialised: bool,
     /// Size of the volume.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<String>,

@@ -204,7 +204,7 @@ async fn rounds(engine: &EngineSketch, context: &Context, look: Look) -> Result<
             return Ok(gone(context, engine));
         };
         if observed.engine.metadata.deletion_timestamp.is_some() {
-            return match leave::leave(context, &writer, &observed.engine).await {
+            return match leave::leave(context, &writer, &observed).await {
                 Ok(None) => Ok(gone(context, engine)),
                 Ok(Some(wait)) => Ok(Done {
                     phase: None,

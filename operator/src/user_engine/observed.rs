@@ -6,19 +6,20 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{ConfigMap, Event, PersistentVolumeClaim, Pod};
+use k8s_openapi::api::core::v1::{ConfigMap, Event, PersistentVolumeClaim, Pod, PodCondition};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use kube::api::DynamicObject;
 use userengine_api::condition::ConditionType;
 use userengine_api::key::{KeyError, Kid};
+use userengine_api::layout::config_map;
 use userengine_api::names::{INITIAL, Names, key_suffix};
-use userengine_api::{EngineClass, UserEngine};
+use userengine_api::{EngineClass, UserEngine, labels};
 use userengine_rotation::verdict::Progress;
 use zeroize::Zeroizing;
 
 use super::api_key;
-use super::child::ChildId;
+use super::child::{ChildId, ChildKind};
 use super::growth::Refused;
 use super::inside::Inside;
 use crate::record::{Record, RecordError};
@@ -94,11 +95,32 @@ impl Observed {
         all.find(|condition| condition.type_ == kind.as_str())
     }
 
-    /// The record on the claim; `None` if there is no claim.
+    /// The record on the claim, and what the engine remembers of it; `None` if there is no claim.
     pub fn record(&self) -> Option<Result<Record, RecordError>> {
-        self.claim
-            .as_ref()
-            .map(|claim| Record::parse(claim.annotations()))
+        let claim = self.claim.as_ref()?;
+        let record = Record::parse(claim.annotations());
+        Some(record.map(|mut record| {
+            let is_silent = !claim.annotations().contains_key(labels::INITIALISED);
+            let is_born_elsewhere = record.database_id != self.uid();
+            record.initialised |= is_silent && is_born_elsewhere || self.remembers_a_brain();
+            record
+        }))
+    }
+
+    /// The engine is Ready, or was once: its status or its settings say so, whichever of them is left.
+    fn remembers_a_brain(&self) -> bool {
+        let serves = |pod: &Pod| pod.metadata.deletion_timestamp.is_none() && is_ready(pod);
+        let status = self.engine.status.as_ref();
+        let storage = status.and_then(|status| status.storage.as_ref());
+        let settings = self.children.get(&ChildId {
+            kind: ChildKind::ConfigMap,
+            name: self.names().main(),
+        });
+        let mode = settings
+            .and_then(|settings| settings.data.get("data")?.get(config_map::BRAIN)?.as_str());
+        storage.is_some_and(|storage| storage.initialised)
+            || mode == Some(config_map::EXISTING)
+            || self.pod.as_ref().is_some_and(serves)
     }
 
     /// What the operator remembers of the engine is kept under this: namespace and name.
@@ -115,6 +137,17 @@ impl Observed {
     pub fn initial_suffix(&self) -> String {
         key_suffix(&self.uid(), INITIAL)
     }
+}
+
+/// The pod's condition of this type, if it has it.
+pub fn pod_condition<'a>(pod: &'a Pod, kind: &str) -> Option<&'a PodCondition> {
+    let mut all = pod.status.as_ref()?.conditions.iter().flatten();
+    all.find(|condition| condition.type_ == kind)
+}
+
+/// The pod's condition `Ready` holds.
+pub fn is_ready(pod: &Pod) -> bool {
+    pod_condition(pod, "Ready").is_some_and(|ready| ready.status == "True")
 }
 
 /// A key Secret, without its key.

@@ -27,7 +27,7 @@ pub use container::engine_container;
 pub use jobs::{between, is_over, time_left, verified_by};
 pub use kept::{has_a_pod_to_keep, stateful_set};
 pub use obstacle::{Awaited, Missing, awaited, is_refused, missing, said_before};
-pub use pod::{is_ready, refused_its_key};
+pub use pod::refused_its_key;
 pub use quote::quoted;
 pub use rollout::Standing;
 pub use rotation::{Rotation, has_in_hand, stops_the_engine};

@@ -7,11 +7,11 @@ use userengine_api::condition::{ConditionType, Reason};
 
 use super::Finding;
 use super::container::without_sandbox;
-use super::pod::{container, is_ready};
+use super::pod::container;
 use super::quote::quoted;
 use super::stateful_set;
 use super::storage::is_bound;
-use crate::user_engine::observed::Observed;
+use crate::user_engine::observed::{Observed, is_ready};
 
 /// Seconds after its last failure in which a volume is sure to be tried again: the kubelet's longest wait, and some to
 /// spare. What failed earlier than that may be well by now.

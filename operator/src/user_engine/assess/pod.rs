@@ -11,7 +11,7 @@ use super::quote::quoted;
 use super::rollout::has_replica;
 use super::{Finding, container, kept};
 use crate::user_engine::build::CONTAINER;
-use crate::user_engine::observed::Observed;
+use crate::user_engine::observed::{Observed, is_ready, pod_condition};
 
 /// Looks at the pod.
 pub fn assess(observed: &Observed, is_paused: bool) -> Finding {
@@ -45,16 +45,6 @@ fn is_to_sleep(observed: &Observed, is_paused: bool) -> bool {
     }
 }
 
-/// The pod's condition `Ready` holds.
-pub fn is_ready(pod: &Pod) -> bool {
-    condition(pod, "Ready").is_some_and(|ready| ready.status == "True")
-}
-
-fn condition<'a>(pod: &'a Pod, kind: &str) -> Option<&'a PodCondition> {
-    let conditions = pod.status.as_ref()?.conditions.as_ref()?;
-    conditions.iter().find(|c| c.type_ == kind)
-}
-
 fn not_ready(observed: &Observed, pod: &Pod) -> Finding {
     let container = container(pod);
     let before = said_before(observed, ConditionType::EngineAvailable);
@@ -69,7 +59,7 @@ fn not_ready(observed: &Observed, pod: &Pod) -> Finding {
             _ => Finding::blocked(reason, refusal.message),
         };
     }
-    if let Some(placed) = condition(pod, "PodScheduled").filter(|it| it.status == "False") {
+    if let Some(placed) = pod_condition(pod, "PodScheduled").filter(|it| it.status == "False") {
         return unscheduled(placed, before);
     }
     if is_unheard_of(pod, container) {
@@ -128,7 +118,7 @@ fn unscheduled(placed: &PodCondition, before: Option<&str>) -> Finding {
 
 /// The control plane gave up on the pod, and the container, of which its node alone may speak, still passes for ready.
 fn is_unheard_of(pod: &Pod, container: Option<&ContainerStatus>) -> bool {
-    condition(pod, "Ready").is_some_and(|ready| ready.status == "False")
+    pod_condition(pod, "Ready").is_some_and(|ready| ready.status == "False")
         && container.is_some_and(|container| container.ready)
 }
 
@@ -142,7 +132,7 @@ fn was_unheard_of(pod: &Pod) -> bool {
         .metadata
         .deletion_grace_period_seconds
         .unwrap_or_default();
-    let ready = condition(pod, "Ready").and_then(|ready| ready.last_transition_time.as_ref());
+    let ready = pod_condition(pod, "Ready").and_then(|ready| ready.last_transition_time.as_ref());
     let since = ready.map(|time| due.0.duration_since(time.0).as_secs());
     is_unheard_of(pod, container(pod)) && since.is_some_and(|since| since > grace)
 }

@@ -50,9 +50,14 @@ pub fn claim_amendment(claim: &PersistentVolumeClaim, should: &Record) -> Option
         .annotations()
         .into_iter()
         .filter(|(name, value)| claim.annotations().get(*name) != value.as_ref())
+        // One that is not initialised takes back nothing.
+        .filter(|(name, value)| *name != labels::INITIALISED || value.is_some())
         .map(|(name, value)| (name.to_owned(), value.map_or(Value::Null, Value::String)))
         .collect();
-    if !lacking.is_empty() {
+    // That it is initialised goes with other words: alone it is written only where the claim denies it.
+    let is_silent = !claim.annotations().contains_key(labels::INITIALISED);
+    let goes_along = |name: &String| is_silent && name == labels::INITIALISED;
+    if !lacking.keys().all(goes_along) {
         metadata.insert("annotations".to_owned(), Value::Object(lacking));
     }
     let finalizers = claim.finalizers();
@@ -86,6 +91,14 @@ pub fn claim_amendment(claim: &PersistentVolumeClaim, should: &Record) -> Option
         json!(claim.resource_version()),
     );
     Some(json!({ "metadata": metadata }))
+}
+
+/// The merge patch that says of a claim that its engine never came to have a brain.
+pub fn claim_without_brain(claim: &PersistentVolumeClaim) -> Value {
+    json!({ "metadata": {
+        "annotations": { (labels::INITIALISED): "false" },
+        "resourceVersion": claim.resource_version(),
+    } })
 }
 
 /// The merge patch that makes a volume larger.

@@ -9,9 +9,9 @@ use crate::user_engine::child::{Child, ChildKind};
 /// `brain` is `create` until the engine was Ready once: from then on an empty volume is a loss, not a beginning.
 pub fn build(blueprint: &Blueprint<'_>) -> Child {
     let mode = if blueprint.record.initialised {
-        "existing"
+        config_map::EXISTING
     } else {
-        "create"
+        config_map::CREATE
     };
     let mut data = json!({ config_map::BRAIN: mode });
     if let (Some(ca), Value::Object(data)) = (blueprint.ca(), &mut data) {

@@ -15,8 +15,9 @@ use userengine_api::names::{INITIAL, Names, key_suffix};
 use userengine_api::user_engine::DeletionPolicy;
 use userengine_api::{UserEngine, labels};
 
+use super::observed::Observed;
 use super::report::{event_of, publish};
-use super::{Context, observe};
+use super::{Context, build, observe};
 use crate::clock::left_of;
 use crate::cluster::{WriteError, Writer};
 use crate::{record, retained};
@@ -67,8 +68,9 @@ const UNDER_WAY: SignedDuration = SignedDuration::from_secs(5);
 pub async fn leave(
     context: &Context,
     writer: &Writer,
-    engine: &UserEngine,
+    observed: &Observed,
 ) -> Result<Option<Duration>, Error> {
+    let engine = &*observed.engine;
     if !engine
         .finalizers()
         .iter()
@@ -92,7 +94,15 @@ pub async fn leave(
     }
     match fate {
         // A key of this engine's own that no record names: nobody else would take its finalizer off.
-        Fate::Stay => let_go_of_unrecorded(context, writer, engine, claim.as_ref()).await?,
+        Fate::Stay => {
+            let_go_of_unrecorded(context, writer, engine, claim.as_ref()).await?;
+            if let Some(patch) = without_brain(observed) {
+                let name = Names(&engine.name_any()).claim();
+                writer
+                    .patch::<PersistentVolumeClaim>("PersistentVolumeClaim", &name, &patch)
+                    .await?;
+            }
+        }
         // The brain of another user is not this engine's to delete.
         Fate::Deleted | Fate::Erased if claim.is_some() && !is_ours && !namespace_ends => {
             let_go_of_unrecorded(context, writer, engine, claim.as_ref()).await?;
@@ -154,6 +164,15 @@ fn left(engine: &UserEngine) -> Event {
         labels::USER
     );
     event_of("Delete", EventType::Warning, "BrainLeft", &note)
+}
+
+/// What is to be said of the claim of an engine that never was Ready, so that one of its name begins where it ended.
+fn without_brain(observed: &Observed) -> Option<serde_json::Value> {
+    let claim = observed.claim.as_ref()?;
+    let record = observed.record()?.ok()?;
+    let is_said = claim.annotations().contains_key(labels::INITIALISED);
+    let is_ours = record.user == observed.engine.spec.user;
+    (is_ours && !is_said && !record.initialised).then(|| build::claim_without_brain(claim))
 }
 
 /// Takes the finalizer off this engine's first key, if it is not the one that the claim's record names.
@@ -265,6 +284,34 @@ mod tests {
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
     use super::*;
+    use crate::record::Record;
+    use crate::user_engine::fixtures::{World, record, world};
+
+    #[test]
+    fn only_of_an_engine_that_never_was_ready_the_claim_is_told_so_and_once() {
+        let said = |world: &World| without_brain(&world.0).map(|patch| patch["metadata"].clone());
+        let expected =
+            json!({ "annotations": { labels::INITIALISED: "false" }, "resourceVersion": "7" });
+        let never = world().claimed();
+        assert_eq!(said(&never), Some(expected));
+        assert_eq!(said(&world()), None, "no claim");
+        assert_eq!(said(&world().claimed().running()), None, "it serves");
+        let was = Record {
+            initialised: true,
+            ..record()
+        };
+        assert_eq!(said(&world().claimed_with(&was)), None, "it served");
+        let told = world().claimed().claim(|claim| {
+            let annotations = claim.annotations_mut();
+            annotations.insert(labels::INITIALISED.to_owned(), "false".to_owned());
+        });
+        assert_eq!(said(&told), None, "said before");
+        let others = Record {
+            user: "somebody-else".to_owned(),
+            ..record()
+        };
+        assert_eq!(said(&world().claimed_with(&others)), None, "not its own");
+    }
 
     fn engine(policy: &str) -> UserEngine {
         let object = json!({

@@ -217,10 +217,6 @@ fn live(observed: &Observed, assessment: &Assessment, class: &ResolvedClass, pla
     // A request for another key is met by a first one: that is to be told.
     plan.again |= mend == Some(Step::MintApiKey) && asked_of_api_key(observed).is_some();
     plan.steps.extend(mend);
-    let record = &Record {
-        initialised: record.initialised || assessment.engine.holds(),
-        ..record.clone()
-    };
     let children = build::children(observed, record, class);
     let nudge = children
         .iter()
@@ -307,10 +303,8 @@ fn amend_claim(
     class: &ResolvedClass,
 ) -> Option<serde_json::Value> {
     let claim = observed.claim.as_ref()?;
-    let ready = observed.pod.as_ref().is_some_and(super::assess::is_ready);
     let should = Record {
         class: class.name.clone(),
-        initialised: record.initialised || ready,
         ..record.clone()
     };
     build::claim_amendment(claim, &should)

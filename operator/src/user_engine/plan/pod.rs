@@ -3,11 +3,9 @@
 use kube::ResourceExt;
 
 use super::Step;
-use crate::user_engine::assess::{
-    Assessment, is_ready, refused_its_key, stateful_set, stops_the_engine,
-};
+use crate::user_engine::assess::{Assessment, refused_its_key, stateful_set, stops_the_engine};
 use crate::user_engine::build;
-use crate::user_engine::observed::{KeySecret, Observed};
+use crate::user_engine::observed::{KeySecret, Observed, is_ready};
 
 /// Stops an engine that is to be suspended, whatever keeps it from being changed otherwise: nothing of it but its replicas
 /// is. A rotation that has stopped it has done so already.

@@ -17,7 +17,8 @@ use super::observe::PATIENCE;
 use super::observed::Observed;
 use crate::clock::left_of;
 
-/// How long an engine may wait for its first turn, without a word, where many are made at once.
+/// How long an engine may wait for the operator's first turn and for its first pod, without a word, where many are made at
+/// once.
 const FIRST_TURN: SignedDuration = SignedDuration::from_secs(60);
 
 /// What a status is made from.
@@ -94,19 +95,22 @@ impl Report<'_> {
         self.new_for(last.is_some()).filter(|_| passes)
     }
 
-    /// How long the pod, or the claim of an engine of which nothing is told, still counts as new; `None` if it does not.
+    /// How long the pod still counts as new, or, while there is none, an engine of which nothing is told; `None` if neither does.
     fn new_for(&self, is_told: bool) -> Option<Duration> {
         let made = |metadata: &ObjectMeta| Some(metadata.creation_timestamp.as_ref()?.0);
         let left = |length, made| left_of(length, made, self.observed.now);
-        if is_told {
-            let pod = self.observed.pod.as_ref()?;
-            return left(PATIENCE, made(&pod.metadata)?);
-        }
-        match &self.observed.claim {
-            Some(claim) => left(PATIENCE, made(&claim.metadata)?),
-            // It was asked for just now, in the turn that this look began.
-            None => left(FIRST_TURN, made(&self.observed.engine.metadata)?)
-                .and_then(|_| PATIENCE.try_into().ok()),
+        let (engine, claim) = (&self.observed.engine, self.observed.claim.as_ref());
+        match (&self.observed.pod, claim) {
+            (Some(pod), _) => left(PATIENCE, made(&pod.metadata)?),
+            (None, _) if is_told => None,
+            (None, Some(claim)) if self.ready().reason != Reason::Starting => {
+                left(PATIENCE, made(&claim.metadata)?)
+            }
+            (None, Some(_)) => left(FIRST_TURN, made(&engine.metadata)?),
+            // The claim was asked for just now, in the turn that this look began.
+            (None, None) => {
+                left(FIRST_TURN, made(&engine.metadata)?).and_then(|_| PATIENCE.try_into().ok())
+            }
         }
     }
 
@@ -143,6 +147,7 @@ impl Report<'_> {
 
     fn storage(&self) -> Option<StorageInfo> {
         let claim = self.observed.claim.as_ref()?;
+        let record = self.assessment.record.as_ref();
         let capacity = claim
             .status
             .as_ref()
@@ -152,6 +157,7 @@ impl Report<'_> {
             .map(|size| size.0.clone());
         Some(StorageInfo {
             claim: claim.name_any(),
+            initialised: record.is_some_and(|record| record.initialised),
             size,
         })
     }

@@ -7,7 +7,7 @@ use serde_json::json;
 use userengine_api::status::ApiKeyInfo;
 
 use super::*;
-use crate::user_engine::fixtures::{self, World, long_ago, record, world};
+use crate::user_engine::fixtures::{self, World, record, world};
 use crate::user_engine::observed::ApiKeySecret;
 
 fn alive() -> World {
