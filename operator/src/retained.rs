@@ -34,7 +34,8 @@ pub enum Error {
 /// Claims that are worked on at once.
 const AT_ONCE: usize = 8;
 
-/// Lets go of the claims of engines that are gone, for as long as claims are seen that are being deleted.
+/// Lets go of the claims of engines that are gone, for as long as anybody tells of a claim that is being deleted, or of an
+/// engine that went.
 pub async fn run(client: Client, leaving: Vec<Leaving>, metrics: Arc<Metrics>, seen: Arc<Seen>) {
     let (turns, hands) = (Semaphore::new(AT_ONCE), Hands::default());
     select_all(leaving)

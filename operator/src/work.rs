@@ -6,7 +6,7 @@ use std::io::{BufRead as _, BufReader};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use futures::channel::oneshot;
+use futures::channel::{mpsc, oneshot};
 use futures::future::try_join_all;
 use kube::Client;
 use kube::api::ListParams;
@@ -113,6 +113,8 @@ async fn start(
             all,
         });
     }
+    let (left_behind, left) = mpsc::unbounded();
+    leaving.push(left);
     tasks.spawn(retained::run(
         client.clone(),
         leaving,
@@ -131,6 +133,7 @@ async fn start(
         backoff: Backoff::default(),
         turns: Semaphore::new(config.concurrency.into()),
         seen,
+        left_behind,
         build: build_mark().context("failed to read the operator's own program")?,
         growths: Refusals::default(),
     });

@@ -14,9 +14,12 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
+use kube::runtime::reflector::ObjectRef;
 use userengine_api::labels;
+use userengine_api::names::Names;
 
 pub use engine::{EngineSketch, key_created, mark_of};
 pub use mark::Watched;
@@ -51,6 +54,11 @@ impl EngineName {
             namespace: namespace.into(),
             name: name.into(),
         }
+    }
+
+    /// The claim of its brain.
+    pub fn claim(&self) -> ObjectRef<PersistentVolumeClaim> {
+        ObjectRef::new(&Names(&self.name).claim()).within(&self.namespace)
     }
 }
 

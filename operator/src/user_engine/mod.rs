@@ -23,11 +23,12 @@ pub mod status;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures::channel::mpsc;
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim};
 use kube::runtime::controller::Action;
 use kube::runtime::events::EventType;
-use kube::runtime::reflector::Store;
+use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Client, ResourceExt};
 use tokio::sync::Semaphore;
 use userengine_api::EngineClass;
@@ -76,6 +77,8 @@ pub struct Context {
     pub turns: Semaphore,
     /// What the watches have shown.
     pub seen: Arc<Seen>,
+    /// Hears of the claims of engines that are gone.
+    pub left_behind: mpsc::UnboundedSender<ObjectRef<PersistentVolumeClaim>>,
     /// Differs for each build of the operator.
     pub build: u64,
 }
@@ -316,6 +319,9 @@ pub fn forget(context: &Context, engine: &EngineName) {
     context.rollouts.forget(&name);
     context.insides.forget(&name);
     context.backoff.reset(&name);
+    // Whoever deleted its claim since it was last looked at was told that this engine holds it.
+    // Unheard only by an operator that ends.
+    let _unheard = context.left_behind.unbounded_send(engine.claim());
 }
 
 async fn finish(

@@ -3,6 +3,7 @@
 use userengine_api::key::Kid;
 
 use super::{Job, Seen, pending};
+use crate::age::REST_SECONDS;
 use crate::ledger::{Last, Ledger, Open, Outcome, Phase};
 use crate::verdict::Step;
 
@@ -173,7 +174,7 @@ fn runs(open: &Open, seen: &Seen<'_>) -> String {
 fn rest(ledger: &Ledger, seen: &Seen<'_>) -> (Why, String) {
     let last = ledger.last.as_ref();
     if let Some(last) = last.filter(|last| still_matters(ledger, seen, last)) {
-        return came_to_nothing(ledger, last);
+        return came_to_nothing(ledger, seen, last);
     }
     let kid = ledger.active().map_or("", |key| key.kid.as_str());
     (
@@ -186,10 +187,17 @@ fn rest(ledger: &Ledger, seen: &Seen<'_>) -> (Why, String) {
 fn still_matters(ledger: &Ledger, seen: &Seen<'_>, last: &Last) -> bool {
     let is_asked = seen.request.is_some_and(|request| request.id == last.id);
     let has_two = ledger.ring().count() > 1;
-    last.outcome != Outcome::Certified && (is_asked || has_two || last.by_age())
+    last.outcome != Outcome::Certified && (is_asked || has_two || is_tried_again(seen, last))
 }
 
-fn came_to_nothing(ledger: &Ledger, last: &Last) -> (Why, String) {
+/// It was because of the key's age, and comes again once it has rested. A maximum age that was raised since, or taken away,
+/// asks for nothing any more.
+fn is_tried_again(seen: &Seen<'_>, last: &Last) -> bool {
+    let rested = last.ended.saturating_add(REST_SECONDS);
+    last.by_age() && seen.due_at.is_some_and(|due| due <= rested)
+}
+
+fn came_to_nothing(ledger: &Ledger, seen: &Seen<'_>, last: &Last) -> (Why, String) {
     let (why, word) = match last.outcome {
         Outcome::Rejected => (Why::RotationRejected, "rejected"),
         Outcome::Refused => (Why::RotationRefused, "refused"),
@@ -203,7 +211,7 @@ fn came_to_nothing(ledger: &Ledger, last: &Last) -> (Why, String) {
             many.join(" and ")
         ),
     };
-    let next = if last.by_age() {
+    let next = if is_tried_again(seen, last) {
         "it is tried again in a day"
     } else {
         "another try needs a new id"

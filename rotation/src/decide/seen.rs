@@ -17,6 +17,8 @@ pub struct Seen<'a> {
     pub request: Option<&'a Request>,
     /// A rotation that is due because of the active key's age (see [`crate::age`]).
     pub due: Option<&'a Request>,
+    /// Unix seconds from which on one is, or will be; `None` if age alone asks for none.
+    pub due_at: Option<i64>,
     /// The brain was Ready once. Before that an id is satisfied by birth.
     pub initialised: bool,
     /// Nothing may be started: the engine is blocked, paused, or on its way between suspended and not. What is past

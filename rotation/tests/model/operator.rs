@@ -129,6 +129,7 @@ impl Model {
             database_id: DB,
             request,
             due: None,
+            due_at: None,
             initialised: true,
             // Minting early is something that waits: nothing else may come first.
             held_back: !self.has(Guard::RecordBeforeMint)

@@ -61,12 +61,14 @@ pub fn assess(observed: &Observed, record: &Record, circumstances: &Circumstance
     let ledger = &record.ledger;
     let now = observed.now.as_second();
     let request = asked(observed).and_then(request);
-    let due = age(observed, record, class).and_then(|age| age.due(ledger, now));
+    let age = age(observed, record, class);
+    let due = age.as_ref().and_then(|age| age.due(ledger, now));
     let seen = Seen {
         now,
         database_id: &record.database_id,
         request: request.as_ref(),
         due: due.as_ref(),
+        due_at: age.map(|age| age.due_at(ledger)),
         initialised: record.initialised,
         held_back,
         target: target(observed, record),

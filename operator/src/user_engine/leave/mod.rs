@@ -127,10 +127,6 @@ pub async fn leave(
     writer
         .patch::<UserEngine>("UserEngine", &engine.name_any(), &patch)
         .await?;
-    // Whoever deleted the claim since the look above was told that this engine holds it.
-    let namespace = engine.namespace().unwrap_or_default();
-    let claim = Names(&engine.name_any()).claim();
-    retained::release(&context.client, writer, &namespace, &claim).await?;
     Ok(None)
 }
 

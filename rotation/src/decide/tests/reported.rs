@@ -29,6 +29,7 @@ fn says_what_is_so_and_what_to_do() {
     rejected.write();
     let mut aged = Engine {
         due: Some(ask("age-aaaaaaaaaaaaaaaa")),
+        due_at: Some(NOW),
         ..Engine::new()
     };
     aged.write();
@@ -89,6 +90,26 @@ fn one_that_came_to_nothing_matters_no_more_when_nobody_asks_for_it() {
         ..Engine::torn()
     };
     assert_eq!(words(&torn).1, "RotationFailed", "two keys are in the ring");
+}
+
+#[test]
+fn one_that_age_asked_for_matters_no_more_when_age_asks_for_none() {
+    let mut aged = Engine {
+        due: Some(ask("age-aaaaaaaaaaaaaaaa")),
+        ..Engine::new()
+    };
+    aged.write();
+    aged.target = Target::Unusable;
+    aged.write();
+    for (due_at, why) in [
+        (Some(NOW), "RotationRefused"),
+        (Some(NOW + 86_400), "RotationRefused"),
+        (Some(NOW + 90 * 86_400), "AsExpected"),
+        (None, "AsExpected"),
+    ] {
+        aged.due_at = due_at;
+        assert_eq!(words(&aged).1, why, "{due_at:?}");
+    }
 }
 
 #[test]
