@@ -80,6 +80,8 @@ struct Entry {
     /// Changes that somebody else made to the mark of a child.
     changes: u64,
     last: Last,
+    /// What the last look found was not told.
+    is_put_off: bool,
 }
 
 /// One child. There are a dozen of each engine, in 40 bytes each.
@@ -293,6 +295,15 @@ impl Seen {
         let entries = self.entries();
         let entry = entries.get(engine);
         entry.is_some_and(|entry| entry.changes == look.changes)
+    }
+
+    /// Whether to leave what a look found to the next one, which comes at once because this one was disturbed. Never twice in a
+    /// row: an engine that is disturbed all the time is told of as well.
+    pub fn puts_off(&self, engine: &EngineName, look: Look) -> bool {
+        let mut entries = self.entries();
+        let entry = entries.entry(engine.clone()).or_default();
+        entry.is_put_off = entry.changes != look.changes && !entry.is_put_off;
+        entry.is_put_off
     }
 
     /// A look found that nothing need be done before `next` unless something changes. One that was disturbed counts for

@@ -76,6 +76,27 @@ fn what_changes_during_a_look_is_looked_at_again() {
 }
 
 #[test]
+fn what_a_disturbed_look_found_is_left_to_the_next_one_and_never_twice_in_a_row() {
+    let seen = Seen::default();
+    assert!(
+        !seen.puts_off(&alice(), seen.begin(&alice())),
+        "undisturbed"
+    );
+    for (version, is_put_off) in [(1, true), (2, false), (3, true)] {
+        let look = seen.begin(&alice());
+        show(&seen, "a", version);
+        assert_eq!(seen.puts_off(&alice(), look), is_put_off, "{version}");
+    }
+    assert!(
+        !seen.puts_off(&alice(), seen.begin(&alice())),
+        "undisturbed"
+    );
+    let look = seen.begin(&alice());
+    show(&seen, "a", 4);
+    assert!(seen.puts_off(&alice(), look), "it was told in between");
+}
+
+#[test]
 fn a_write_of_our_own_is_part_of_the_look_and_its_echo_no_news() {
     let seen = Seen::default();
     let look = seen.begin(&alice());

@@ -51,6 +51,9 @@ const ROUNDS: usize = 8;
 /// the engine meanwhile.
 const LASTING: u32 = 2;
 
+/// The longest wait for the look that a disturbance leads to: it wakes the engine by itself.
+const SOON: Duration = Duration::from_secs(1);
+
 /// What every reconcile shares.
 pub struct Context {
     /// The API server.
@@ -351,11 +354,15 @@ async fn finish(
     let class =
         class.and_then(|class| platform::mark_then(&observed.classes, &observed.platform, class));
     let digest = context.digest(engine, mark, class);
-    let is_quiet = recheck::is_quiet(wait) && context.seen.is_undisturbed(&name, look);
+    let is_done = recheck::is_quiet(wait);
+    let is_quiet = is_done && context.seen.is_undisturbed(&name, look);
     if is_quiet {
         status.settled = Some(digest.text());
     }
-    if passing.is_none() {
+    // One status tells that it is done, and of what it was made.
+    let is_put_off = is_done && context.seen.puts_off(&name, look);
+    let wait = if is_put_off { wait.min(SOON) } else { wait };
+    if passing.is_none() && !is_put_off {
         report::report(writer, &context.recorder, &report, &status)
             .await
             .map_err(Error::Report)?;
