@@ -297,11 +297,7 @@ mod tests {
             ..record()
         };
         assert_eq!(said(&world().claimed_with(&was)), None, "it served");
-        let told = world().claimed().claim(|claim| {
-            let annotations = claim.annotations_mut();
-            annotations.insert(labels::INITIALISED.to_owned(), "false".to_owned());
-        });
-        assert_eq!(said(&told), None, "said before");
+        assert_eq!(said(&world().claimed().denied()), None, "said before");
         let others = Record {
             user: "somebody-else".to_owned(),
             ..record()

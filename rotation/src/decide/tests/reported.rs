@@ -8,6 +8,19 @@ fn words(engine: &Engine) -> (Option<&'static str>, &'static str, String) {
     (stage, why.as_str(), message)
 }
 
+/// One whose rotation because of its key's age was refused.
+fn aged() -> Engine {
+    let mut aged = Engine {
+        due: Some(ask("age-aaaaaaaaaaaaaaaa")),
+        due_at: Some(NOW),
+        ..Engine::new()
+    };
+    aged.write();
+    aged.target = Target::Unusable;
+    aged.write();
+    aged
+}
+
 /// A line for each moment of a life, to be read as a story.
 #[test]
 fn says_what_is_so_and_what_to_do() {
@@ -27,14 +40,6 @@ fn says_what_is_so_and_what_to_do() {
     refusing.write();
     let mut rejected = Engine::asked(go_back("r-1", 'f'));
     rejected.write();
-    let mut aged = Engine {
-        due: Some(ask("age-aaaaaaaaaaaaaaaa")),
-        due_at: Some(NOW),
-        ..Engine::new()
-    };
-    aged.write();
-    aged.target = Target::Unusable;
-    aged.write();
     let running = |job| Engine {
         job,
         ..Engine::rotating(Phase::Running)
@@ -67,7 +72,7 @@ fn says_what_is_so_and_what_to_do() {
         refusing,
         Engine::torn(),
         rejected,
-        aged,
+        aged(),
     ];
     let lines: Vec<_> = moments
         .iter()
@@ -94,13 +99,7 @@ fn one_that_came_to_nothing_matters_no_more_when_nobody_asks_for_it() {
 
 #[test]
 fn one_that_age_asked_for_matters_no_more_when_age_asks_for_none() {
-    let mut aged = Engine {
-        due: Some(ask("age-aaaaaaaaaaaaaaaa")),
-        ..Engine::new()
-    };
-    aged.write();
-    aged.target = Target::Unusable;
-    aged.write();
+    let mut aged = aged();
     for (due_at, why) in [
         (Some(NOW), "RotationRefused"),
         (Some(NOW + 86_400), "RotationRefused"),
