@@ -148,6 +148,8 @@ impl Report<'_> {
     fn storage(&self) -> Option<StorageInfo> {
         let claim = self.observed.claim.as_ref()?;
         let record = self.assessment.record.as_ref();
+        let last = self.observed.engine.status.as_ref();
+        let last = last.and_then(|status| status.storage.as_ref());
         let capacity = claim
             .status
             .as_ref()
@@ -157,7 +159,9 @@ impl Report<'_> {
             .map(|size| size.0.clone());
         Some(StorageInfo {
             claim: claim.name_any(),
-            initialised: record.is_some_and(|record| record.initialised),
+            // Also while its record cannot be read.
+            initialised: record.is_some_and(|record| record.initialised)
+                || last.is_some_and(|last| last.initialised),
             size,
         })
     }

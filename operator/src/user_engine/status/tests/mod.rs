@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 use serde_json::json;
+use userengine_api::labels;
 use userengine_api::status::ApiKeyInfo;
 
 use super::*;
@@ -369,4 +370,17 @@ fn a_rotation_of_the_api_key_is_done_once_nothing_of_it_is_left_to_do() {
     assert_eq!(of_api_key("{}"), ApiKeyInfo::default(), "nothing to tell");
     let other = of_api_key(r#"{"open":{"id":"r-1","phase":"Retiring"}}"#);
     assert!(other.message.ends_with("; then rotation r-2 begins"));
+}
+
+#[test]
+fn a_record_that_cannot_be_read_takes_no_brain_back() {
+    let world = alive().had_storage().engine(|engine| {
+        let storage = engine.status.as_mut().unwrap().storage.as_mut();
+        storage.unwrap().initialised = true;
+    });
+    let unreadable = world.claim(|claim| {
+        claim.annotations_mut().remove(labels::KEYS);
+    });
+    let told = status(&unreadable).storage.unwrap();
+    assert!(told.initialised, "{told:?}");
 }
