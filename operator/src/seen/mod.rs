@@ -68,6 +68,9 @@ impl fmt::Display for EngineName {
     }
 }
 
+/// How long looks that are disturbed one after the other may leave what they found to the next one.
+pub const AT_MOST_PUT_OFF: Duration = Duration::from_secs(3);
+
 /// The marks of all engines.
 #[derive(Default)]
 pub struct Seen(Mutex<HashMap<EngineName, Entry>>);
@@ -80,8 +83,8 @@ struct Entry {
     /// Changes that somebody else made to the mark of a child.
     changes: u64,
     last: Last,
-    /// What the last look found was not told.
-    is_put_off: bool,
+    /// Since when what looks found was not told.
+    put_off: Option<Instant>,
 }
 
 /// One child. There are a dozen of each engine, in 40 bytes each.
@@ -297,13 +300,16 @@ impl Seen {
         entry.is_some_and(|entry| entry.changes == look.changes)
     }
 
-    /// Whether to leave what a look found to the next one, which comes at once because this one was disturbed. Never twice in a
-    /// row: an engine that is disturbed all the time is told of as well.
-    pub fn puts_off(&self, engine: &EngineName, look: Look) -> bool {
+    /// Whether to leave what a look found to the next one, which comes at once because this one was disturbed. Not for longer
+    /// than [`AT_MOST_PUT_OFF`]: an engine that is disturbed all the time is told of as well.
+    pub fn puts_off(&self, engine: &EngineName, look: Look, now: Instant) -> bool {
         let mut entries = self.entries();
         let entry = entries.entry(engine.clone()).or_default();
-        entry.is_put_off = entry.changes != look.changes && !entry.is_put_off;
-        entry.is_put_off
+        let is_disturbed = entry.changes != look.changes;
+        let since = entry.put_off.filter(|_| is_disturbed).unwrap_or(now);
+        let is_put_off = is_disturbed && now.duration_since(since) < AT_MOST_PUT_OFF;
+        entry.put_off = is_put_off.then_some(since);
+        is_put_off
     }
 
     /// A look found that nothing need be done before `next` unless something changes. One that was disturbed counts for

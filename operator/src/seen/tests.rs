@@ -76,24 +76,21 @@ fn what_changes_during_a_look_is_looked_at_again() {
 }
 
 #[test]
-fn what_a_disturbed_look_found_is_left_to_the_next_one_and_never_twice_in_a_row() {
-    let seen = Seen::default();
-    assert!(
-        !seen.puts_off(&alice(), seen.begin(&alice())),
-        "undisturbed"
-    );
-    for (version, is_put_off) in [(1, true), (2, false), (3, true)] {
+fn what_a_disturbed_look_found_is_left_to_the_next_one_but_not_for_ever() {
+    let (seen, began) = (Seen::default(), Instant::now());
+    let puts_off = |version: Option<u64>, after: Duration| {
         let look = seen.begin(&alice());
-        show(&seen, "a", version);
-        assert_eq!(seen.puts_off(&alice(), look), is_put_off, "{version}");
-    }
-    assert!(
-        !seen.puts_off(&alice(), seen.begin(&alice())),
-        "undisturbed"
-    );
-    let look = seen.begin(&alice());
-    show(&seen, "a", 4);
-    assert!(seen.puts_off(&alice(), look), "it was told in between");
+        version.map(|version| show(&seen, "a", version));
+        seen.puts_off(&alice(), look, began + after)
+    };
+    let (at_once, late) = (Duration::ZERO, AT_MOST_PUT_OFF);
+    assert!(!puts_off(None, at_once), "undisturbed");
+    assert!(puts_off(Some(1), at_once));
+    assert!(puts_off(Some(2), late / 2));
+    assert!(!puts_off(Some(3), late), "it is told of");
+    assert!(puts_off(Some(4), late), "and begins anew");
+    assert!(!puts_off(None, late), "undisturbed");
+    assert!(puts_off(Some(5), late * 2), "told in between");
 }
 
 #[test]

@@ -360,7 +360,7 @@ async fn finish(
         status.settled = Some(digest.text());
     }
     // One status tells that it is done, and of what it was made.
-    let is_put_off = is_done && context.seen.puts_off(&name, look);
+    let is_put_off = is_done && context.seen.puts_off(&name, look, Instant::now());
     let wait = if is_put_off { wait.min(SOON) } else { wait };
     if passing.is_none() && !is_put_off {
         report::report(writer, &context.recorder, &report, &status)

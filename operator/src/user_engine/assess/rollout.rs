@@ -72,11 +72,18 @@ pub fn has_replica(live: &DynamicObject) -> bool {
 
 /// The pod is made from the template as it is.
 fn is_rolled_out(observed: &Observed, live: &DynamicObject) -> bool {
+    let Some(pod) = &observed.pod else {
+        return false;
+    };
+    // Nothing of it was ever changed. Its controller's status may come later than the pod.
+    let is_first = live.metadata.generation == Some(1);
+    if is_first && pod.creation_timestamp() >= live.creation_timestamp() {
+        return true;
+    }
     let status = |field: &str| live.data.get("status")?.get(field);
     let seen = status("observedGeneration").and_then(Value::as_i64);
     let newest = status("updateRevision").and_then(Value::as_str);
-    let pod = observed.pod.as_ref().map(ResourceExt::labels);
-    let pod = pod.and_then(|labels| labels.get(REVISION));
+    let pod = pod.labels().get(REVISION);
     seen == live.metadata.generation && pod.map(String::as_str) == newest
 }
 

@@ -143,6 +143,27 @@ fn one_that_serves_with_its_former_pod_comes_up_still() {
     }
 }
 
+/// Its controller may be slow to say so: it has hundreds of others to look after.
+#[test]
+fn the_first_pod_of_a_template_that_never_changed_is_made_from_it() {
+    for (pod_made, standing) in [
+        ("2026-01-01T12:00:00Z", Standing::InLine),
+        ("2026-01-01T12:00:01Z", Standing::InLine),
+        // An orphan of a former StatefulSet, taken up.
+        ("2026-01-01T11:59:59Z", Standing::ComingUp),
+    ] {
+        let time = |text: &str| Some(serde_json::from_value(json!(text)).unwrap());
+        let mut world = serving();
+        world.0.pod.as_mut().unwrap().metadata.creation_timestamp = time(pod_made);
+        for child in world.0.children.values_mut() {
+            child.metadata.generation = Some(1);
+            child.metadata.creation_timestamp = time("2026-01-01T12:00:00Z");
+            child.data["status"] = json!({});
+        }
+        assert_eq!(world.assess().standing, standing, "{pod_made}");
+    }
+}
+
 #[test]
 fn one_that_waits_is_as_ready_as_it_is() {
     let world = waiting(changed(serving()), 0);
