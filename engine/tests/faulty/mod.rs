@@ -54,6 +54,11 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Uses no connection that stands.
+    fn connect_anew(&mut self) {
+        self.egress = egress(self.server);
+    }
+
     /// Does everything that comes before an operation.
     async fn until(&mut self, operation: Operation) {
         for step in Operation::ALL {
