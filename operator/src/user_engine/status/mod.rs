@@ -17,9 +17,9 @@ use super::observe::PATIENCE;
 use super::observed::Observed;
 use crate::clock::left_of;
 
-/// How long an engine may wait for the operator's first turn and for its first pod, without a word, where many are made at
-/// once.
-const FIRST_TURN: SignedDuration = SignedDuration::from_secs(60);
+/// How long an engine may wait for its first pod without a word, from the operator's first turn, which made its claim, where
+/// many are made at once.
+const FIRST_POD: SignedDuration = SignedDuration::from_secs(60);
 
 /// What a status is made from.
 pub struct Report<'a> {
@@ -99,18 +99,19 @@ impl Report<'_> {
     fn new_for(&self, is_told: bool) -> Option<Duration> {
         let made = |metadata: &ObjectMeta| Some(metadata.creation_timestamp.as_ref()?.0);
         let left = |length, made| left_of(length, made, self.observed.now);
-        let (engine, claim) = (&self.observed.engine, self.observed.claim.as_ref());
-        match (&self.observed.pod, claim) {
+        let reason = self.ready().reason;
+        match (&self.observed.pod, &self.observed.claim) {
             (Some(pod), _) => left(PATIENCE, made(&pod.metadata)?),
             (None, _) if is_told => None,
-            (None, Some(claim)) if self.ready().reason != Reason::Starting => {
-                left(PATIENCE, made(&claim.metadata)?)
+            // An engine that takes over a claim has its first turn later than that was made.
+            (None, Some(claim)) if reason == Reason::Starting => {
+                let engine = made(&self.observed.engine.metadata)?;
+                left(FIRST_POD, made(&claim.metadata)?.max(engine))
             }
-            (None, Some(_)) => left(FIRST_TURN, made(&engine.metadata)?),
-            // The claim was asked for just now, in the turn that this look began.
-            (None, None) => {
-                left(FIRST_TURN, made(&engine.metadata)?).and_then(|_| PATIENCE.try_into().ok())
-            }
+            (None, Some(claim)) => left(PATIENCE, made(&claim.metadata)?),
+            // It was asked for just now, in the turn that this look began.
+            (None, None) if reason == Reason::ClaimPending => PATIENCE.try_into().ok(),
+            (None, None) => None,
         }
     }
 

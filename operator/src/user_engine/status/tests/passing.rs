@@ -74,6 +74,14 @@ fn an_engine_that_has_no_pod_yet_has_nothing_to_tell_for_a_minute_unless_somethi
     let left = |world: World| look(&world).0.map(|left| left.as_secs());
     assert_eq!(left(waited(20, |world| world)), Some(40));
     assert_eq!(left(waited(60, |world| world)), None);
+    let made = |engine, claim| {
+        let at = |seconds| Some(Time(noon() - SignedDuration::from_secs(seconds)));
+        waited(20, |world| world)
+            .engine(|made| made.metadata.creation_timestamp = at(engine))
+            .claim(|made| made.metadata.creation_timestamp = at(claim))
+    };
+    assert_eq!(left(made(300, 0)), Some(40), "its turn came late");
+    assert_eq!(left(made(0, 300)), Some(40), "it took its claim over");
     let unbound = |world: World| world.claim_phase("Pending");
     assert_eq!(left(waited(2, unbound)), Some(1));
     assert_eq!(left(waited(3, unbound)), None, "it waits for its volume");
@@ -94,13 +102,11 @@ fn an_engine_whose_claim_was_asked_for_just_now_is_new() {
         assert_eq!(status.phase, Some(Phase::Pending));
         (passing, status)
     };
-    let (passing, status) = asked(59, None);
-    assert_eq!(
-        passing,
-        Some(Duration::from_secs(3)),
-        "many were made at once"
-    );
-    assert_eq!(asked(60, None).0, None);
+    for waited in [0, 1000] {
+        let passing = asked(waited, None).0;
+        assert_eq!(passing, Some(Duration::from_secs(3)), "after {waited} s");
+    }
+    let (_, status) = asked(0, None);
     assert_eq!(asked(0, Some(status)).0, None, "it is told already");
 }
 
