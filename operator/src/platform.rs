@@ -155,8 +155,15 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
     use futures::FutureExt;
+    use http::{Request, Response};
+    use kube::client::Body;
     use serde_json::json;
+    use tokio::time::{Instant, timeout};
+    use tower::BoxError;
 
     use super::*;
     use crate::user_engine::fixtures::class;
@@ -206,5 +213,51 @@ mod tests {
         let names = |name: &str| handed(&class).any(|handed| handed == name);
         assert!(names("servers") && names("roots"));
         assert!(!names("kube-root-ca.crt"));
+    }
+
+    /// An API server without ConfigMaps, with one class, which is deleted while nobody sees it: the watch of classes ends, the server
+    /// fails to list them ten times, and the list after that is empty.
+    fn forgetful() -> Client {
+        let lists = Arc::new(AtomicUsize::new(0));
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let uri = request.uri().to_string();
+            let is_watch = uri.contains("watch=true");
+            let is_of_classes = uri.contains("engineclasses");
+            let is_list_of_classes = is_of_classes && !is_watch;
+            let list = lists.fetch_add(usize::from(is_list_of_classes), Ordering::Relaxed);
+            async move {
+                let of = |items: &[EngineClass]| json!({ "metadata": { "resourceVersion": "9" }, "items": items });
+                let failure = |code: u16| json!({ "kind": "Status", "status": "Failure", "code": code, "reason": "", "message": "" });
+                let (code, answer) = match (is_of_classes, is_watch) {
+                    (true, false) if list == 0 => (200, of(&[class("standard", true, &json!({}))])),
+                    (true, false) if list <= 10 => (500, failure(500)),
+                    (_, false) => (200, of(&[])),
+                    (true, true) if list == 1 => {
+                        (200, json!({ "type": "ERROR", "object": failure(410) }))
+                    }
+                    (_, true) => std::future::pending().await,
+                };
+                let body = Body::from(answer.to_string().into_bytes());
+                let answer = Response::builder().status(code).body(body);
+                answer.map_err(BoxError::from)
+            }
+        });
+        Client::new(service, "system")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_class_that_went_unseen_is_gone_soon_after_the_server_lists_classes_again() {
+        let mut tasks = JoinSet::new();
+        let platform = watch(&forgetful(), "system", &mut tasks).await.unwrap();
+        let has_class = || platform.classes.get(&ObjectRef::new("standard")).is_some();
+        assert!(has_class());
+        let began = Instant::now();
+        let mut changes = Box::pin(heard(platform.changes));
+        while has_class() {
+            let word = timeout(Duration::from_secs(15), changes.next()).await;
+            assert_eq!(word, Ok(Some(())), "nobody is told");
+        }
+        let took = began.elapsed();
+        assert!(took <= Duration::from_secs(12), "{took:?}");
     }
 }

@@ -4,12 +4,12 @@ use k8s_openapi::api::core::v1::{
     Namespace as CoreNamespace, PersistentVolumeClaim, Pod, ResourceQuota, Secret, Service,
 };
 use k8s_openapi::api::networking::v1::NetworkPolicy;
-use kube::api::{DeleteParams, ListParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use kube::{Api, ResourceExt};
 use serde_json::json;
 use userengine_api::status::Phase;
 use userengine_api::{UserEngine, labels};
-use userengine_e2e::trouble::notes;
+use userengine_e2e::trouble::{notes, unless_welcome};
 use userengine_e2e::{Engine, Namespace, eventually, holds, in_namespace, inside};
 
 /// Names of the encryption-key Secrets.
@@ -132,6 +132,38 @@ async fn an_engine_that_never_came_up_can_be_deleted() -> anyhow::Result<()> {
         let engine = Engine::create(&namespace, object).await?;
         engine.wait_phase(Phase::Blocked).await?;
         engine.delete().await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn an_engine_goes_though_its_claim_cannot_be_told_that_it_never_was_ready()
+-> anyhow::Result<()> {
+    in_namespace("untold", |namespace| async move {
+        let unknown = json!({ "priorityClassName": "there-is-none" });
+        let engine = Engine::of_class(&namespace, unknown).await?;
+        engine.wait_reason("EngineAvailable", "PodRefused").await?;
+        let claims = namespace.api::<PersistentVolumeClaim>();
+        let updates = json!({ "resources": ["persistentvolumeclaims"], "operations": ["UPDATE"] });
+        unless_welcome(&namespace, &updates, async {
+            let dry = PatchParams {
+                dry_run: true,
+                ..PatchParams::default()
+            };
+            let any = Patch::Merge(json!({ "metadata": { "annotations": { "any": "any" } } }));
+            eventually("claims to be held as they are", 30, || async {
+                let Err(refused) = claims.patch("alice-brain", &dry, &any).await else {
+                    return Ok(None);
+                };
+                Ok(refused.to_string().contains("welcome").then_some(()))
+            })
+            .await?;
+            engine.delete().await
+        })
+        .await?;
+        let claim = claims.get("alice-brain").await?;
+        assert_eq!(claim.annotations().get(labels::INITIALISED), None);
+        Ok(())
     })
     .await
 }

@@ -2,20 +2,16 @@
 //! though its controller would wait longer.
 
 use anyhow::ensure;
-use k8s_openapi::api::admissionregistration::v1::{
-    ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
-};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Event, LimitRange, Namespace as Space, Pod};
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use kube::api::{ListParams, Patch, PatchParams};
 use kube::{Api, ResourceExt};
-use serde_json::{Value, json};
+use serde_json::json;
 use userengine_api::labels;
-use userengine_e2e::trouble::{is_back, is_told_once, refuses, says, told};
+use userengine_e2e::trouble::{
+    WELCOME, is_back, is_told_once, refuses, says, told, unless_welcome,
+};
 use userengine_e2e::{Engine, Namespace, eventually, in_namespace, security};
-
-/// The label that the test's policy asks for.
-const WELCOME: &str = "example.com/welcome";
 
 /// Sees that the pod is refused in these words, and that this is told in time and once.
 async fn is_refused(engine: &Engine, words: &str) -> anyhow::Result<()> {
@@ -103,49 +99,10 @@ async fn a_pod_that_a_class_asks_too_much_for_is_tried_again_when_the_class_asks
 async fn a_pod_that_a_policy_refuses_is_tried_again_when_the_namespace_is_labelled()
 -> anyhow::Result<()> {
     in_namespace("policy", |namespace| async move {
-        let name = namespace.name.clone();
-        let policies: Api<ValidatingAdmissionPolicy> = Api::all(namespace.client.clone());
-        let bindings: Api<ValidatingAdmissionPolicyBinding> = Api::all(namespace.client.clone());
-        let (new, gone) = (PostParams::default(), DeleteParams::default());
-        policies
-            .create(&new, &serde_json::from_value(policy(&name))?)
-            .await?;
-        bindings
-            .create(&new, &serde_json::from_value(binding(&name))?)
-            .await?;
-        let outcome = until_welcome(&namespace).await;
-        bindings.delete(&name, &gone).await?;
-        policies.delete(&name, &gone).await?;
-        outcome
+        let pods = json!({ "resources": ["pods"], "operations": ["CREATE"] });
+        unless_welcome(&namespace, &pods, Box::pin(until_welcome(&namespace))).await
     })
     .await
-}
-
-fn policy(name: &str) -> Value {
-    let pods = json!({ "apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"], "operations": ["CREATE"] });
-    json!({
-        "metadata": { "name": name },
-        "spec": {
-            "failurePolicy": "Fail",
-            "matchConstraints": { "resourceRules": [pods] },
-            "validations": [{ "expression": "false", "message": "no pods before they are welcome" }],
-        },
-    })
-}
-
-/// Only for this namespace, and only while it lacks the label.
-fn binding(name: &str) -> Value {
-    let unwelcome = json!([{ "key": WELCOME, "operator": "DoesNotExist" }]);
-    let here = json!({ "kubernetes.io/metadata.name": name });
-    let here = json!({ "matchLabels": here, "matchExpressions": unwelcome });
-    json!({
-        "metadata": { "name": name },
-        "spec": {
-            "policyName": name,
-            "validationActions": ["Deny"],
-            "matchResources": { "namespaceSelector": here },
-        },
-    })
 }
 
 async fn until_welcome(namespace: &Namespace) -> anyhow::Result<()> {
@@ -154,7 +111,7 @@ async fn until_welcome(namespace: &Namespace) -> anyhow::Result<()> {
         json!({ "metadata": { "generateName": "any-" }, "spec": { "containers": containers } });
     refuses::<Pod>(namespace, &pod, "welcome").await?;
     let engine = Engine::of_class(namespace, json!({})).await?;
-    is_refused(&engine, "no pods before they are welcome").await?;
+    is_refused(&engine, "none before they are welcome").await?;
     is_tried_again(&engine, async {
         let spaces: Api<Space> = Api::all(namespace.client.clone());
         let label = Patch::Merge(json!({ "metadata": { "labels": { WELCOME: "yes" } } }));

@@ -3,12 +3,15 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
+use k8s_openapi::api::admissionregistration::v1::{
+    ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
+};
 use k8s_openapi::api::core::v1::{ContainerStatus, Event as CoreEvent, ResourceQuota};
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use k8s_openapi::jiff::Timestamp;
-use kube::ResourceExt;
-use kube::api::{ListParams, PostParams};
+use kube::api::{DeleteParams, ListParams, PostParams};
+use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 use userengine_api::status::Phase;
 
@@ -140,6 +143,50 @@ pub async fn refuses<K: Kind>(
         Ok(refused.to_string().contains(word).then_some(()))
     })
     .await
+}
+
+/// The label that lets a namespace do what `unless_welcome` forbids it.
+pub const WELCOME: &str = "example.com/welcome";
+
+/// Waits for this while a policy forbids the namespace such requests, of the core group, as long as it lacks the label `WELCOME`.
+pub async fn unless_welcome(
+    namespace: &Namespace,
+    requests: &Value,
+    outcome: impl Future<Output = anyhow::Result<()>>,
+) -> anyhow::Result<()> {
+    let name = &namespace.name;
+    let policies: Api<ValidatingAdmissionPolicy> = Api::all(namespace.client.clone());
+    let bindings: Api<ValidatingAdmissionPolicyBinding> = Api::all(namespace.client.clone());
+    let mut rule = json!({ "apiGroups": [""], "apiVersions": ["v1"] });
+    json_patch::merge(&mut rule, requests);
+    let policy = json!({
+        "metadata": { "name": name },
+        "spec": {
+            "failurePolicy": "Fail",
+            "matchConstraints": { "resourceRules": [rule] },
+            "validations": [{ "expression": "false", "message": "none before they are welcome" }],
+        },
+    });
+    let unwelcome = json!([{ "key": WELCOME, "operator": "DoesNotExist" }]);
+    let here = json!({ "kubernetes.io/metadata.name": name });
+    let here = json!({ "matchLabels": here, "matchExpressions": unwelcome });
+    let binding = json!({
+        "metadata": { "name": name },
+        "spec": {
+            "policyName": name,
+            "validationActions": ["Deny"],
+            "matchResources": { "namespaceSelector": here },
+        },
+    });
+    let (new, gone) = (PostParams::default(), DeleteParams::default());
+    let policy = serde_json::from_value(policy)?;
+    policies.create(&new, &policy).await?;
+    let binding = serde_json::from_value(binding)?;
+    bindings.create(&new, &binding).await?;
+    let outcome = outcome.await;
+    bindings.delete(name, &gone).await?;
+    policies.delete(name, &gone).await?;
+    outcome
 }
 
 /// The Events of this reason that the operator has made of an engine, whether that is still there or not.

@@ -260,7 +260,8 @@ async fn rounds(engine: &EngineSketch, context: &Context, look: Look) -> Result<
 /// Tells once of a deletion that does not come to its end: its status is not written any more.
 async fn tell_of_held_deletion(context: &Context, observed: &Observed, error: &leave::Error) {
     if context.backoff.failures(&observed.full_name()) == LASTING {
-        let note = format!("{error}; this is tried again");
+        let cause = std::error::Error::source(error).map(|cause| format!(": {cause}"));
+        let note = format!("{error}{}; this is tried again", cause.unwrap_or_default());
         let event = event_of("Delete", EventType::Warning, "DeletionHeld", &note);
         publish(&context.recorder, &observed.engine, &event).await;
     }

@@ -22,6 +22,7 @@ use super::api_key;
 use super::child::{ChildId, ChildKind};
 use super::growth::Refused;
 use super::inside::Inside;
+use crate::cluster::ownership::{Ownership, ownership};
 use crate::record::{Record, RecordError};
 use crate::seen::EngineName;
 
@@ -112,10 +113,15 @@ impl Observed {
         let serves = |pod: &Pod| pod.metadata.deletion_timestamp.is_none() && is_ready(pod);
         let status = self.engine.status.as_ref();
         let storage = status.and_then(|status| status.storage.as_ref());
+        // Those of a former engine stay until the garbage collector comes by.
+        let is_ours = |it: &&DynamicObject| {
+            ownership(&it.metadata, &self.name(), &self.uid()) == Ownership::Ours
+        };
         let settings = self.children.get(&ChildId {
             kind: ChildKind::ConfigMap,
             name: self.names().main(),
         });
+        let settings = settings.filter(is_ours);
         let mode = settings
             .and_then(|settings| settings.data.get("data")?.get(config_map::BRAIN)?.as_str());
         storage.is_some_and(|storage| storage.initialised)

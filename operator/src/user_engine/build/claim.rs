@@ -93,10 +93,10 @@ pub fn claim_amendment(claim: &PersistentVolumeClaim, should: &Record) -> Option
     Some(json!({ "metadata": metadata }))
 }
 
-/// The merge patch that says of a claim that its engine never came to have a brain.
-pub fn claim_without_brain(claim: &PersistentVolumeClaim) -> Value {
+/// The merge patch that says of a claim whether its engine came to have a brain.
+pub fn claim_told(claim: &PersistentVolumeClaim, initialised: bool) -> Value {
     json!({ "metadata": {
-        "annotations": { (labels::INITIALISED): "false" },
+        "annotations": { (labels::INITIALISED): initialised.to_string() },
         "resourceVersion": claim.resource_version(),
     } })
 }

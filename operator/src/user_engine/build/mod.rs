@@ -23,7 +23,7 @@ use userengine_api::names::Names;
 use userengine_api::{UserEngineSpec, labels};
 
 pub use catalog::{annotate, nudge};
-pub use claim::{claim, claim_amendment, claim_growth, claim_without_brain};
+pub use claim::{claim, claim_amendment, claim_growth, claim_told};
 pub use job::{MIGRATE, VERIFY, job_name, proof_name};
 pub use secrets::{api_key_change, api_key_secret, key_secret};
 pub use stateful_set::{CONTAINER, suspended};

@@ -96,12 +96,7 @@ pub async fn leave(
         // A key of this engine's own that no record names: nobody else would take its finalizer off.
         Fate::Stay => {
             let_go_of_unrecorded(context, writer, engine, claim.as_ref()).await?;
-            if let Some(patch) = without_brain(observed) {
-                let name = Names(&engine.name_any()).claim();
-                writer
-                    .patch::<PersistentVolumeClaim>("PersistentVolumeClaim", &name, &patch)
-                    .await?;
-            }
+            tell_claim(writer, observed).await?;
         }
         // The brain of another user is not this engine's to delete.
         Fate::Deleted | Fate::Erased if claim.is_some() && !is_ours && !namespace_ends => {
@@ -162,13 +157,43 @@ fn left(engine: &UserEngine) -> Event {
     event_of("Delete", EventType::Warning, "BrainLeft", &note)
 }
 
-/// What is to be said of the claim of an engine that never was Ready, so that one of its name begins where it ended.
-fn without_brain(observed: &Observed) -> Option<serde_json::Value> {
+/// Leaves word on the claim. Where the cluster forbids that, the next engine takes it for one that holds a brain.
+async fn tell_claim(writer: &Writer, observed: &Observed) -> Result<(), Error> {
+    let Some(patch) = word_for_the_next(observed) else {
+        return Ok(());
+    };
+    let engine = &observed.engine;
+    let name = Names(&engine.name_any()).claim();
+    let told = writer
+        .patch::<PersistentVolumeClaim>("PersistentVolumeClaim", &name, &patch)
+        .await;
+    match told {
+        Err(WriteError::Refused { message, .. }) => {
+            let (namespace, engine) = (engine.namespace(), engine.name_any());
+            tracing::warn!(
+                namespace,
+                engine,
+                message,
+                "the claim is not told whether there is a brain"
+            );
+            Ok(())
+        }
+        told => Ok(told?),
+    }
+}
+
+/// What the claim is to be told: that its engine never was Ready, so that one of its name begins where it ended; or that it was,
+/// if it says otherwise. A claim that says nothing holds a brain.
+fn word_for_the_next(observed: &Observed) -> Option<serde_json::Value> {
     let claim = observed.claim.as_ref()?;
     let record = observed.record()?.ok()?;
-    let is_said = claim.annotations().contains_key(labels::INITIALISED);
+    let said = claim.annotations().get(labels::INITIALISED);
+    let is_known = match said {
+        Some(said) => !record.initialised || said == "true",
+        None => record.initialised,
+    };
     let is_ours = record.user == observed.engine.spec.user;
-    (is_ours && !is_said && !record.initialised).then(|| build::claim_without_brain(claim))
+    (is_ours && !is_known).then(|| build::claim_told(claim, record.initialised))
 }
 
 /// Takes the finalizer off this engine's first key, if it is not the one that the claim's record names.
@@ -284,12 +309,14 @@ mod tests {
     use crate::user_engine::fixtures::{World, record, world};
 
     #[test]
-    fn only_of_an_engine_that_never_was_ready_the_claim_is_told_so_and_once() {
-        let said = |world: &World| without_brain(&world.0).map(|patch| patch["metadata"].clone());
-        let expected =
-            json!({ "annotations": { labels::INITIALISED: "false" }, "resourceVersion": "7" });
-        let never = world().claimed();
-        assert_eq!(said(&never), Some(expected));
+    fn a_claim_is_told_that_its_engine_never_was_ready_or_that_it_was_if_it_denies_it() {
+        let said =
+            |world: &World| word_for_the_next(&world.0).map(|patch| patch["metadata"].clone());
+        let told = |word: &str| {
+            Some(json!({ "annotations": { labels::INITIALISED: word }, "resourceVersion": "7" }))
+        };
+        assert_eq!(said(&world().claimed()), told("false"));
+        assert_eq!(said(&world().claimed().denied().running()), told("true"));
         assert_eq!(said(&world()), None, "no claim");
         assert_eq!(said(&world().claimed().running()), None, "it serves");
         let was = Record {

@@ -50,6 +50,29 @@ fn whichever_of_claim_settings_and_status_is_left_remembers_a_brain() {
 }
 
 #[test]
+fn settings_of_somebody_else_say_nothing_of_this_engines_brain() {
+    let remembers = |uid: Option<&str>| {
+        let mut world = alive().running().with_children();
+        world.0.pod = None;
+        for child in world.0.children.values_mut() {
+            let owners = child.metadata.owner_references.as_mut().unwrap();
+            for owner in owners.iter_mut() {
+                owner.uid = uid.unwrap_or_default().to_owned();
+            }
+            owners.retain(|_| uid.is_some());
+        }
+        world.0.record().unwrap().unwrap().initialised
+    };
+    let own = world().0.uid();
+    assert!(remembers(Some(&own)));
+    assert!(
+        !remembers(Some("former")),
+        "of the engine that was there before"
+    );
+    assert!(!remembers(None), "of nobody");
+}
+
+#[test]
 fn a_pod_that_goes_says_nothing_of_a_new_brain() {
     assert_eq!(brain_mode(&alive().running().going()), "create");
 }
