@@ -113,20 +113,26 @@ impl Observed {
         let serves = |pod: &Pod| pod.metadata.deletion_timestamp.is_none() && is_ready(pod);
         let status = self.engine.status.as_ref();
         let storage = status.and_then(|status| status.storage.as_ref());
-        // Those of a former engine stay until the garbage collector comes by.
-        let is_ours = |it: &&DynamicObject| {
-            ownership(&it.metadata, &self.name(), &self.uid()) == Ownership::Ours
-        };
-        let settings = self.children.get(&ChildId {
-            kind: ChildKind::ConfigMap,
-            name: self.names().main(),
-        });
-        let settings = settings.filter(is_ours);
-        let mode = settings
+        let mode = self
+            .own(ChildKind::ConfigMap)
             .and_then(|settings| settings.data.get("data")?.get(config_map::BRAIN)?.as_str());
         storage.is_some_and(|storage| storage.initialised)
             || mode == Some(config_map::EXISTING)
             || self.pod.as_ref().is_some_and(serves)
+    }
+
+    /// The child of this kind that has the engine's name, if it is this engine's. That of a former one stays until the garbage
+    /// collector comes by.
+    fn own(&self, kind: ChildKind) -> Option<&DynamicObject> {
+        let name = self.names().main();
+        let live = self.children.get(&ChildId { kind, name })?;
+        let whose = ownership(&live.metadata, &self.name(), &self.uid());
+        (whose == Ownership::Ours).then_some(live)
+    }
+
+    /// The engine's StatefulSet.
+    pub fn stateful_set(&self) -> Option<&DynamicObject> {
+        self.own(ChildKind::StatefulSet)
     }
 
     /// What the operator remembers of the engine is kept under this: namespace and name.

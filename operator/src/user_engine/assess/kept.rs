@@ -1,15 +1,12 @@
 //! The settings that an engine has, read back from its StatefulSet: on these a rotation goes on whose class is gone, or
 //! allows less than the engine asks for.
 
-use kube::api::DynamicObject;
 use serde_json::{Value, json};
 use userengine_api::layout::env;
 
 use super::{Handed, ResolvedClass, has_in_hand};
-use crate::cluster::ownership::{Ownership, ownership};
 use crate::record::Record;
 use crate::user_engine::build::CONTAINER;
-use crate::user_engine::child::{ChildId, ChildKind};
 use crate::user_engine::observed::Observed;
 
 /// Fields of the pod that are named as in the class.
@@ -23,7 +20,7 @@ const SCHEDULING: [&str; 4] = [
 /// As much of the class as a Job needs; what else a class says is the default, and is not to be applied to anything.
 /// `None` if there is no StatefulSet of this engine.
 pub fn settings(observed: &Observed, record: &Record) -> Option<ResolvedClass> {
-    let live = stateful_set(observed)?;
+    let live = observed.stateful_set()?;
     let pod = live.data.pointer("/spec/template/spec")?;
     let mut containers = pod.get("containers")?.as_array()?.iter();
     let container = containers.find(|it| it.get("name") == Some(&json!(CONTAINER)))?;
@@ -52,24 +49,13 @@ pub fn settings(observed: &Observed, record: &Record) -> Option<ResolvedClass> {
 
 /// The engine runs, or is to go on sleeping, or comes back from a rotation: in any case with the pod that it had.
 pub fn has_a_pod_to_keep(observed: &Observed, record: Option<&Record>) -> bool {
-    let Some(live) = stateful_set(observed) else {
+    let Some(live) = observed.stateful_set() else {
         return false;
     };
     let replicas = live.data.pointer("/spec/replicas").and_then(Value::as_i64);
     observed.engine.spec.suspended
         || replicas != Some(0)
         || record.is_some_and(|record| has_in_hand(observed, record))
-}
-
-/// The engine's StatefulSet, if it is this engine's.
-pub fn stateful_set(observed: &Observed) -> Option<&DynamicObject> {
-    let id = ChildId {
-        kind: ChildKind::StatefulSet,
-        name: observed.names().main(),
-    };
-    let live = observed.children.get(&id)?;
-    let whose = ownership(&live.metadata, &observed.name(), &observed.uid());
-    (whose == Ownership::Ours).then_some(live)
 }
 
 fn variable<'a>(container: &'a Value, name: &str) -> Option<&'a Value> {

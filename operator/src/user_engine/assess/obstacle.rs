@@ -9,7 +9,6 @@ use super::Finding;
 use super::container::without_sandbox;
 use super::pod::container;
 use super::quote::quoted;
-use super::stateful_set;
 use super::storage::is_bound;
 use crate::user_engine::observed::{Observed, is_ready};
 
@@ -51,7 +50,8 @@ pub fn awaited(observed: &Observed) -> Vec<Awaited> {
     let pod = match &observed.pod {
         Some(pod) => created(pod).filter(|_| is_being_made(pod)),
         // Its age says nothing: it may be much older than the wish for a pod.
-        None => stateful_set(observed)
+        None => observed
+            .stateful_set()
             .filter(|set| set.data.pointer("/spec/replicas").is_some_and(|it| it == 1))
             .and_then(created)
             .map(|set| Awaited { since: None, ..set }),

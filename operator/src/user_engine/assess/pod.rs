@@ -9,7 +9,7 @@ use super::jobs::is_lost;
 use super::obstacle::{self, said_before};
 use super::quote::quoted;
 use super::rollout::has_replica;
-use super::{Finding, container, kept};
+use super::{Finding, container};
 use crate::user_engine::build::CONTAINER;
 use crate::user_engine::observed::{Observed, is_ready, pod_condition};
 
@@ -39,7 +39,7 @@ pub fn assess(observed: &Observed, is_paused: bool) -> Finding {
 
 /// The engine is not to run: as its spec says, or, during a pause, as it was when that began.
 fn is_to_sleep(observed: &Observed, is_paused: bool) -> bool {
-    match kept::stateful_set(observed).filter(|_| is_paused) {
+    match observed.stateful_set().filter(|_| is_paused) {
         Some(live) => !has_replica(live),
         None => observed.engine.spec.suspended,
     }

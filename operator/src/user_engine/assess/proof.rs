@@ -1,6 +1,5 @@
 //! What is known for certain: that nothing of the engine can come, that a key is not needed, that one is gone.
 
-use kube::ResourceExt;
 use kube::api::DynamicObject;
 use serde_json::Value;
 use userengine_api::key::Kid;
@@ -11,7 +10,6 @@ use userengine_rotation::verdict::Verdict;
 use super::jobs;
 use crate::record::Record;
 use crate::user_engine::build;
-use crate::user_engine::child::{ChildId, ChildKind};
 use crate::user_engine::observed::{KeySecret, Observed};
 
 /// The StatefulSet has no replica and this ring, and its controller has seen that.
@@ -26,16 +24,11 @@ pub fn is_quiet(observed: &Observed, ledger: &Ledger) -> bool {
 
 /// The engine's StatefulSet, if there is nothing of it that its controller has not seen yet.
 fn seen_by_its_controller(observed: &Observed) -> Option<&DynamicObject> {
-    let id = ChildId {
-        kind: ChildKind::StatefulSet,
-        name: observed.names().main(),
-    };
-    let live = observed.children.get(&id)?;
-    let (uid, generation) = (observed.uid(), live.metadata.generation?);
+    let live = observed.stateful_set()?;
+    let generation = live.metadata.generation?;
     let seen = live.data.pointer("/status/observedGeneration")?.as_i64()?;
-    let is_ours = live.owner_references().iter().any(|owner| owner.uid == uid);
     let is_whole = live.metadata.deletion_timestamp.is_none() && seen == generation;
-    (is_ours && is_whole).then_some(live)
+    is_whole.then_some(live)
 }
 
 /// Retired keys of which nothing speaks any more: neither values nor the quarantine, neither the StatefulSet nor the

@@ -7,7 +7,7 @@ use userengine_api::condition::Reason;
 use userengine_api::labels;
 use userengine_api::refusal::RefusalReason;
 
-use super::{Finding, ResolvedClass, Severity, has_in_hand, kept};
+use super::{Finding, ResolvedClass, Severity, has_in_hand};
 use crate::cluster::drift::STAMP;
 use crate::record::Record;
 use crate::user_engine::build;
@@ -48,7 +48,7 @@ pub fn standing(
         && !class.keeps_pod
         && !observed.engine.spec.suspended
         && !has_in_hand(observed, record);
-    let Some(live) = kept::stateful_set(observed).filter(|_| is_to_serve) else {
+    let Some(live) = observed.stateful_set().filter(|_| is_to_serve) else {
         return Standing::Apart;
     };
     let wanted = build::stateful_set(observed, record, class).object;

@@ -10,7 +10,7 @@ use userengine_rotation::decide::{self, Decision, Job, Seen, Target, Why, Wish, 
 use userengine_rotation::ledger::Phase;
 use userengine_rotation::request::{Mode, Request};
 
-use super::{Finding, ResolvedClass, jobs, kept, proof};
+use super::{Finding, ResolvedClass, jobs, proof};
 use crate::record::Record;
 use crate::user_engine::build;
 use crate::user_engine::observed::{KeySecret, Observed};
@@ -194,8 +194,9 @@ pub fn stops_the_engine(record: &Record) -> bool {
 
 /// The same, or it has not brought the engine back yet.
 pub fn has_in_hand(observed: &Observed, record: &Record) -> bool {
-    let annotations =
-        kept::stateful_set(observed).and_then(|set| set.metadata.annotations.as_ref());
+    let annotations = observed
+        .stateful_set()
+        .and_then(|set| set.metadata.annotations.as_ref());
     let stopped_for = annotations.and_then(|all| all.get(labels::STOPPED_FOR));
     stops_the_engine(record) || stopped_for.is_some_and(|it| it == labels::FOR_ROTATION)
 }

@@ -29,9 +29,7 @@ pub use secrets::{api_key_change, api_key_secret, key_secret};
 pub use stateful_set::{CONTAINER, suspended};
 pub use volumes::ring_of;
 
-use super::assess::{
-    Handed, ResolvedClass, has_a_pod_to_keep, stateful_set as live_set, stops_the_engine,
-};
+use super::assess::{Handed, ResolvedClass, has_a_pod_to_keep, stops_the_engine};
 use super::child::{Child, ChildId, ChildKind};
 use super::observed::Observed;
 use crate::cluster::drift;
@@ -161,7 +159,9 @@ pub fn of_rotation(observed: &Observed, record: &Record, kept: &ResolvedClass) -
     let blueprint = Blueprint::new(observed, record, kept);
     let is_open = record.ledger.open.is_some();
     let walls = is_open.then(|| network_policy::rotation(&blueprint));
-    let set = live_set(observed).and_then(|live| stateful_set::turned(&blueprint, live));
+    let set = observed
+        .stateful_set()
+        .and_then(|live| stateful_set::turned(&blueprint, live));
     walls.into_iter().chain(set).collect()
 }
 
@@ -172,7 +172,9 @@ pub fn stateful_set(observed: &Observed, record: &Record, class: &ResolvedClass)
 
 /// The StatefulSet that is there, if it is not so: its pod stays as it is made, and none is started that was stopped.
 fn turned(observed: &Observed, record: &Record, blueprint: &Blueprint<'_>) -> Option<Child> {
-    let live = live_set(observed).filter(|_| has_a_pod_to_keep(observed, Some(record)))?;
+    let live = observed
+        .stateful_set()
+        .filter(|_| has_a_pod_to_keep(observed, Some(record)))?;
     stateful_set::turned(blueprint, live)
 }
 

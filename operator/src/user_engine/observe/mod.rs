@@ -24,7 +24,6 @@ use zeroize::Zeroizing;
 
 use super::Context;
 use super::api_key;
-use super::assess::stateful_set;
 use super::child::{ChildId, ChildKind};
 use super::observed::{ApiKeySecret, KeySecret, NextKey, Observed, OurApiKey};
 use crate::cluster::ownership::{Ownership, ownership};
@@ -91,7 +90,9 @@ pub async fn observe(context: &Context, engine: &EngineSketch) -> Result<Option<
         now: crate::clock::now(),
     };
     let pod = observed.pod.take();
-    let set = stateful_set(&observed).and_then(|set| set.metadata.uid.as_deref());
+    let set = observed
+        .stateful_set()
+        .and_then(|set| set.metadata.uid.as_deref());
     observed.pod = pod.filter(|pod| is_engines(pod, set));
     eye.troubles(&mut observed).await?;
     Ok(Some(observed))

@@ -3,7 +3,7 @@
 use kube::ResourceExt;
 
 use super::Step;
-use crate::user_engine::assess::{Assessment, refused_its_key, stateful_set, stops_the_engine};
+use crate::user_engine::assess::{Assessment, refused_its_key, stops_the_engine};
 use crate::user_engine::build;
 use crate::user_engine::observed::{KeySecret, Observed, is_ready};
 
@@ -14,7 +14,7 @@ pub fn stop(observed: &Observed, assessment: &Assessment) -> Option<Step> {
     if !observed.engine.spec.suspended || is_rotating {
         return None;
     }
-    let stopped = build::suspended(stateful_set(observed)?)?;
+    let stopped = build::suspended(observed.stateful_set()?)?;
     Some(Step::Apply(Box::new(stopped)))
 }
 

@@ -1,7 +1,6 @@
 //! Pods that run and should not, and pods that should run and do not.
 
 use super::*;
-use crate::user_engine::assess::stateful_set;
 use crate::user_engine::fixtures::set_of;
 
 /// The change of the StatefulSet that is planned.
@@ -13,7 +12,7 @@ fn set(world: &World) -> Option<Value> {
 fn an_engine_that_is_blocked_is_suspended_all_the_same() {
     let no_key = || set_of(world().claimed().running());
     assert_eq!(set(&no_key()), None, "what runs goes on");
-    let before = serde_json::to_value(stateful_set(&no_key().0)).unwrap();
+    let before = serde_json::to_value(no_key().0.stateful_set()).unwrap();
     for blocked in [
         no_key().suspended(),
         no_key().suspended().classes([]),
