@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::StreamExt;
 use futures::stream::select_all;
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
+use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim, Secret};
 use kube::{Api, Client, ResourceExt};
 use serde_json::json;
 use tokio::sync::Semaphore;
@@ -61,7 +61,7 @@ pub async fn run(client: Client, leaving: Vec<Leaving>, metrics: Arc<Metrics>, s
         .await;
 }
 
-/// Tries until it is done or the claim is gone. It has its turn while it tries, and not while it waits.
+/// Tries until it is done, or the claim or its namespace is gone. It has its turn while it tries, and not while it waits.
 async fn persist(turns: &Semaphore, client: &Client, writer: &Writer, namespace: &str, name: &str) {
     let backoff = Backoff::default();
     loop {
@@ -71,9 +71,18 @@ async fn persist(turns: &Semaphore, client: &Client, writer: &Writer, namespace:
             release(client, writer, namespace, name).await
         };
         let Err(error) = released else { return };
+        if is_gone(client, namespace).await {
+            return;
+        }
         tracing::warn!(namespace, claim = name, %error, "failed to let go of a retained claim; trying again");
         tokio::time::sleep(backoff.next(name)).await;
     }
+}
+
+/// There is no such namespace. Where the permission to read in it went with it, nothing else says that nothing is left there.
+async fn is_gone(client: &Client, namespace: &str) -> bool {
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    matches!(namespaces.get_opt(namespace).await, Ok(None))
 }
 
 /// The claims, by namespace and name, that are in hand; true for one that was shown again since.
@@ -218,7 +227,51 @@ fn without(object: &impl ResourceExt, ours: &str) -> Option<serde_json::Value> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use http::{Request, Response};
+    use kube::client::Body;
+    use tokio::time::timeout;
+    use tower::BoxError;
+
     use super::*;
+
+    /// An API server that lets nobody read in any namespace, and says of every namespace whether it is there.
+    fn server(is_there: bool) -> Client {
+        let service = tower::service_fn(move |request: Request<Body>| async move {
+            let is_namespace = request.uri().path() == "/api/v1/namespaces/acme";
+            let code = match (is_namespace, is_there) {
+                (true, true) => 200,
+                (true, false) => 404,
+                (false, _) => 403,
+            };
+            let reason = if code == 404 { "NotFound" } else { "Forbidden" };
+            let answer = match code {
+                200 => json!({ "metadata": { "name": "acme" } }),
+                _ => {
+                    json!({ "kind": "Status", "status": "Failure", "code": code, "reason": reason, "message": "" })
+                }
+            };
+            let body = Body::from(answer.to_string().into_bytes());
+            let answer = Response::builder().status(code).body(body);
+            answer.map_err(BoxError::from)
+        });
+        Client::new(service, "acme")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_claim_is_tried_for_until_its_namespace_is_gone() {
+        let ends = async |is_there| {
+            let client = server(is_there);
+            let (metrics, seen) = (Arc::new(Metrics::new().unwrap()), Arc::new(Seen::default()));
+            let writer = Writer::new(client.clone(), "acme".to_owned(), metrics, seen);
+            let turns = Semaphore::new(1);
+            let tries = persist(&turns, &client, &writer, "acme", "alice-brain");
+            timeout(Duration::from_hours(1), tries).await.is_ok()
+        };
+        assert!(!ends(true).await);
+        assert!(ends(false).await);
+    }
 
     #[test]
     fn a_claim_is_in_one_hand_at_a_time_and_nothing_that_is_shown_of_it_is_lost() {

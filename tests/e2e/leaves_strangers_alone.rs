@@ -2,6 +2,7 @@ use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret, Service};
 use kube::ResourceExt;
 use kube::api::{DeleteParams, ListParams};
 use serde_json::json;
+use userengine_api::labels;
 use userengine_api::status::Phase;
 use userengine_e2e::{Engine, Namespace, eventually, in_namespace};
 
@@ -51,6 +52,8 @@ async fn an_api_key_secret_that_somebody_else_made_is_not_taken() -> anyhow::Res
             theirs.resource_version(),
             "it was touched"
         );
+        let finalizers = engine.get().await?.metadata.finalizers;
+        assert_eq!(finalizers, Some(vec![labels::ENGINE_FINALIZER.to_owned()]));
         // Once it is out of the way, the engine comes up.
         let secrets = namespace.api::<Secret>();
         secrets

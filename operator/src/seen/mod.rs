@@ -183,7 +183,13 @@ impl Seen {
 
     /// The API server answered a write of ours with this object.
     pub fn wrote(&self, kind: &str, metadata: &ObjectMeta) {
-        if let Some(kind) = Watched::named(kind) {
+        // An object that goes with the answer is shown by nobody after it, and may have been shown as gone before it.
+        let is_held = metadata
+            .finalizers
+            .as_ref()
+            .is_some_and(|all| !all.is_empty());
+        let is_gone = metadata.deletion_timestamp.is_some() && !is_held;
+        if let Some(kind) = Watched::named(kind).filter(|_| !is_gone) {
             self.show(kind, metadata, Shown::Written);
         }
     }

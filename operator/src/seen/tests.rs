@@ -276,3 +276,17 @@ impl From<jiff::Timestamp> for UserEngineStatusNow {
         Self(status)
     }
 }
+
+#[test]
+fn the_answer_to_the_write_that_lets_a_child_go_brings_it_back_to_nobody() {
+    let seen = Seen::default();
+    let claim = |version| ObjectMeta {
+        deletion_timestamp: Some(serde_json::from_value(json!("2026-06-01T12:00:00Z")).unwrap()),
+        ..child("brain", version, "")
+    };
+    seen.show(Watched::PersistentVolumeClaim, &claim(1), Shown::Listed(1));
+    seen.forget(Watched::PersistentVolumeClaim, &claim(3));
+    seen.wrote("PersistentVolumeClaim", &claim(2));
+    seen.gone(&alice());
+    assert!(seen.entries().is_empty());
+}

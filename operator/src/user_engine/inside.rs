@@ -13,7 +13,8 @@ use k8s_openapi::api::core::v1::Pod;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout};
 use userengine_api::key::Kid;
 use userengine_api::layout::INTERNAL_PORT;
 use userengine_rotation::verdict::Progress;
@@ -22,6 +23,11 @@ use super::assess::is_over;
 
 /// Longest wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// How soon an engine that did not answer is asked again: twice as long each time.
+const AGAIN: Duration = Duration::from_secs(5);
+const SELDOM: Duration = Duration::from_mins(5);
+/// Engines that did not answer before and are asked again at once: the others have most of the operator's turns.
+const MUTE_AT_ONCE: usize = 4;
 /// Longest wait for word of a rotation's progress, which is asked for each second.
 pub(super) const PROGRESS_PATIENCE: Duration = Duration::from_millis(700);
 /// Largest answer that is read, in bytes.
@@ -89,26 +95,81 @@ pub enum Error {
     NotUnderstood(String),
 }
 
-/// Asks each run of a pod once for its engine's version, and remembers that.
-#[derive(Default)]
-pub struct Insides(Mutex<HashMap<String, (Run, Box<str>)>>);
+/// Asks engines, and remembers of each run of a pod its engine's version, or that it did not answer. Who waits for an answer
+/// keeps others waiting, and where nobody may reach the pods that is every engine.
+pub struct Insides {
+    known: Mutex<HashMap<String, (Run, Known)>>,
+    /// How many of those that did not answer may be asked at once.
+    again: Semaphore,
+}
+
+enum Known {
+    Version(Box<str>),
+    /// It did not answer, so often in a row.
+    Mute {
+        misses: u32,
+        next: Instant,
+    },
+}
 
 /// One run of an engine: a pod and how often its container started, as a hash.
 type Run = u64;
 
+impl Default for Insides {
+    fn default() -> Self {
+        Self {
+            known: Mutex::default(),
+            again: Semaphore::new(MUTE_AT_ONCE),
+        }
+    }
+}
+
 impl Insides {
-    /// The version that the engine in this pod says it has; from memory if this run was asked before.
-    pub async fn version(&self, engine: &str, pod: &Pod) -> Result<Box<str>, Error> {
+    /// The version that the engine in this pod says it has; from memory if this run was asked before. An error is how long it
+    /// is not asked again.
+    pub async fn version(&self, engine: &str, pod: &Pod) -> Result<Box<str>, Duration> {
         let run = run_of(pod);
-        if let Some((known, version)) = self.known().get(engine)
+        if let Some((known, Known::Version(version))) = self.known().get(engine)
             && *known == run
         {
             return Ok(version.clone());
         }
-        let version: Box<str> = ask_now(pod).await?.version.into();
-        self.known()
-            .insert(engine.to_owned(), (run, version.clone()));
-        Ok(version)
+        Ok(self.ask(engine, pod).await?.version.into())
+    }
+
+    /// What the engine in this pod says now: proof must be fresh. An error is how long it is not asked again.
+    pub async fn ask(&self, engine: &str, pod: &Pod) -> Result<Inside, Duration> {
+        let run = run_of(pod);
+        let misses = match self.known().get(engine) {
+            Some((known, Known::Mute { misses, next })) if *known == run => {
+                let left = next.saturating_duration_since(Instant::now());
+                if !left.is_zero() {
+                    return Err(left);
+                }
+                *misses
+            }
+            _ => 0,
+        };
+        let turn = (misses > 0).then(|| self.again.try_acquire());
+        if let Some(Err(_)) = turn {
+            return Err(pause(misses));
+        }
+        let answer = ask(pod, "/keys", PATIENCE).await;
+        let (known, said) = match answer {
+            Ok(inside) => {
+                let inside: Inside = inside;
+                (Known::Version(inside.version.as_str().into()), Ok(inside))
+            }
+            Err(error) => {
+                let misses = misses.saturating_add(1);
+                let wait = pause(misses);
+                tracing::warn!(engine, %error, again_s = wait.as_secs(), "the engine could not be asked; it is asked again");
+                let next = Instant::now() + wait;
+                (Known::Mute { misses, next }, Err(wait))
+            }
+        };
+        self.known().insert(engine.to_owned(), (run, known));
+        said
     }
 
     /// Forgets an engine that is gone.
@@ -116,9 +177,15 @@ impl Insides {
         self.known().remove(engine);
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<String, (Run, Box<str>)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn known(&self) -> MutexGuard<'_, HashMap<String, (Run, Known)>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// How long an engine is not asked again that did not answer so often in a row.
+fn pause(misses: u32) -> Duration {
+    let doubled = AGAIN.saturating_mul(1 << misses.saturating_sub(1).min(16));
+    doubled.min(SELDOM)
 }
 
 fn run_of(pod: &Pod) -> Run {
@@ -130,11 +197,6 @@ fn run_of(pod: &Pod) -> Run {
     let mut hasher = DefaultHasher::new();
     (&pod.metadata.uid, restarts).hash(&mut hasher);
     hasher.finish()
-}
-
-/// What the engine in this pod says now: proof must be fresh.
-pub async fn ask_now(pod: &Pod) -> Result<Inside, Error> {
-    ask(pod, "/keys", PATIENCE).await
 }
 
 /// How far the rotation is that one of these pods runs; `None` if none of them says so.
@@ -194,6 +256,8 @@ async fn get<T: DeserializeOwned>(address: &str, path: &str) -> Result<T, Error>
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::advance;
+
     use super::*;
 
     fn kid(digit: &str) -> Kid {
@@ -211,6 +275,26 @@ mod tests {
         };
         change(&mut inside);
         inside
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_engine_that_does_not_answer_is_asked_ever_more_seldom_until_it_starts_anew() {
+        let insides = Insides::default();
+        // These pods have no address.
+        let wait = async |uid| insides.version("e", &pod(uid, 0)).await.unwrap_err();
+        assert_eq!(wait("1").await, AGAIN);
+        assert_eq!(wait("1").await, AGAIN, "it is not asked before");
+        for doubled in [2, 4, 8, 16, 32] {
+            advance(SELDOM).await;
+            assert_eq!(wait("1").await, doubled * AGAIN);
+        }
+        advance(SELDOM).await;
+        assert_eq!(wait("1").await, SELDOM);
+        let busy = insides.again.try_acquire_many(4).unwrap();
+        advance(SELDOM).await;
+        assert_eq!(wait("1").await, SELDOM, "others are being asked");
+        assert_eq!(wait("2").await, AGAIN);
+        drop(busy);
     }
 
     #[test]
@@ -240,7 +324,7 @@ mod tests {
     async fn each_run_is_asked_once_and_none_is_remembered_of_an_engine_that_is_gone() {
         let insides = Insides::default();
         let first = pod("p", 0);
-        let told = (run_of(&first), "0.1.0".into());
+        let told = (run_of(&first), Known::Version("0.1.0".into()));
         insides.known().insert("e".to_owned(), told);
         let version = insides.version("e", &first).await;
         assert_eq!(version.unwrap().as_ref(), "0.1.0");

@@ -210,6 +210,9 @@ async fn rounds(engine: &EngineSketch, context: &Context, look: Look) -> Result<
             return Ok(gone(context, engine));
         };
         if observed.engine.metadata.deletion_timestamp.is_some() {
+            // However long that takes, it is not restarted for its class, and in no phase.
+            context.rollouts.forget(&observed.full_name());
+            show(context, engine, None, None);
             return match leave::leave(context, &writer, &observed).await {
                 Ok(None) => Ok(gone(context, engine)),
                 Ok(Some(wait)) => Ok(Done {
@@ -292,16 +295,12 @@ async fn assess(context: &Context, observed: &mut Observed) -> Assessment {
     let Some(pod) = serving.filter(|_| is_wanted) else {
         return assessment;
     };
-    match inside::ask_now(pod).await {
-        Ok(proof) => {
-            observed.proof = Some(proof);
-            assess::assess(observed)
-        }
-        Err(error) => {
-            tracing::warn!(engine = observed.name(), %error, "the engine did not say which keys it needs and accepts; all are kept");
-            assessment
-        }
+    // Without its word all keys are kept.
+    if let Ok(proof) = context.insides.ask(&observed.full_name(), pod).await {
+        observed.proof = Some(proof);
+        assessment = assess::assess(observed);
     }
+    assessment
 }
 
 /// The engine is gone, or as good as gone.
@@ -336,7 +335,12 @@ async fn finish(
     assessment: &Assessment,
     trouble: Option<&Finding>,
 ) -> Result<Done, Error> {
-    let version = ask_version(context, observed, assessment).await;
+    let asked = ask_version(context, observed, assessment).await;
+    let (version, unheard) = match asked {
+        Some(Ok(version)) => (Some(version), None),
+        Some(Err(wait)) => (None, Some(wait)),
+        None => (None, None),
+    };
     let report = Report {
         observed,
         assessment,
@@ -344,7 +348,6 @@ async fn finish(
         version: version.as_deref(),
         now: crate::clock::now(),
     };
-    let unheard = assessment.engine.holds() && version.is_none();
     let (engine, mut status) = (&*observed.engine, report.status());
     let passing = report.passing(&status);
     let wait = recheck::recheck(&report, unheard).min(passing.unwrap_or(Duration::MAX));
@@ -384,22 +387,17 @@ async fn finish(
     })
 }
 
+/// The version that an engine says it has that serves, or how long it is not asked again.
 async fn ask_version(
     context: &Context,
     observed: &Observed,
     assessment: &Assessment,
-) -> Option<Box<str>> {
+) -> Option<Result<Box<str>, Duration>> {
     let pod = observed
         .pod
         .as_ref()
         .filter(|_| assessment.engine.holds())?;
-    match context.insides.version(&observed.full_name(), pod).await {
-        Ok(version) => Some(version),
-        Err(error) => {
-            tracing::warn!(engine = observed.name(), %error, "the engine could not be asked; it is asked again");
-            None
-        }
-    }
+    Some(context.insides.version(&observed.full_name(), pod).await)
 }
 
 /// What to do after an error: soon after a race, else later and later.

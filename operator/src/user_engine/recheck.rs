@@ -49,22 +49,21 @@ pub fn is_quiet(wait: Duration) -> bool {
     wait >= QUIET
 }
 
-/// When to look again without being told to.
-pub fn recheck(report: &Report<'_>, unheard: bool) -> Duration {
+/// When to look again without being told to. `unheard` is how long an engine is not asked again that serves and did not answer.
+pub fn recheck(report: &Report<'_>, unheard: Option<Duration>) -> Duration {
     let quiet = retry::jittered(QUIET, &report.observed.uid());
     let ready = report.ready();
     if report.assessment.paused.holds() {
-        // Nothing would come of it, and the end of the pause wakes it.
-        return if unheard { INSIDE } else { quiet };
+        // Nothing is done, and the end of the pause wakes it; but how a pod comes up is told.
+        let own = unheard.unwrap_or(quiet);
+        return coming(report).map_or(own, |wait| own.min(wait));
     }
     let own = if ready.severity == Severity::Blocked && is_the_class(report) {
         retry::jittered(CLASSLESS, &report.observed.uid())
     } else if ready.severity == Severity::Blocked || ready.reason == Reason::Waiting {
         blocked(report)
-    } else if unheard {
-        INSIDE
     } else {
-        quiet
+        unheard.unwrap_or(quiet)
     };
     let own = coming(report).map_or(own, |wait| own.min(wait));
     let own = rollout(report).map_or(own, |wait| {
@@ -139,17 +138,25 @@ fn coming(report: &Report<'_>) -> Option<Duration> {
 /// Others wait for one that comes up, and the status of a StatefulSet wakes nobody.
 fn rollout(report: &Report<'_>) -> Option<Duration> {
     match (report.assessment.standing, report.observed.waits_behind) {
-        (Standing::Behind, before) => Some(before.map_or(TURN, turn)),
+        (Standing::Behind, before) => {
+            let class = report.assessment.resolved.as_ref();
+            let most = class.map_or(1, |class| class.spec.rollout.max_concurrent);
+            Some(before.map_or(TURN, |before| turn(before, most)))
+        }
         (Standing::ComingUp, _) if report.assessment.engine.holds() => Some(TURN),
         (Standing::ComingUp, _) => Some(SLOW),
         (Standing::InLine | Standing::Apart, _) => None,
     }
 }
 
-/// Those in front ask again soon, those behind them later: together they are a few each second, however many wait.
-fn turn(before: usize) -> Duration {
-    let before = u32::try_from(before).unwrap_or(u32::MAX);
-    TURN.saturating_mul(before.saturating_add(1)).min(LONG_TURN)
+/// As many as are restarted at a time ask again soon, so that no place stays empty for long; those behind them later, in time
+/// for their own turn. Those in front are ten a second at most, and all the others together not many more, however many wait.
+fn turn(before: usize, most: u16) -> Duration {
+    let soon = TURN.max(Duration::from_millis(100) * most.into());
+    let turns = before / usize::from(most.max(1));
+    let turns = u32::try_from(turns).unwrap_or(u32::MAX);
+    soon.saturating_mul(turns.saturating_mul(2).saturating_add(1))
+        .min(LONG_TURN)
 }
 
 fn rotation(rotation: &Rotation, quiet: Duration, blocked: Duration) -> Duration {
@@ -191,7 +198,7 @@ mod tests {
             version: None,
             now: Timestamp::UNIX_EPOCH,
         };
-        recheck(&report, false)
+        recheck(&report, None)
     }
 
     /// What somebody has to mend is looked at within ten seconds, and not by all at once.
@@ -217,9 +224,17 @@ mod tests {
 
     #[test]
     fn those_in_front_ask_for_their_turn_soon_and_those_behind_them_later() {
-        assert_eq!(turn(0), TURN);
-        assert!(turn(5) > turn(4) && turn(4) < Duration::from_secs(15));
-        assert_eq!(turn(usize::MAX), LONG_TURN);
+        assert_eq!(turn(0, 10), TURN);
+        assert_eq!(turn(9, 10), TURN, "a place may be free for each of them");
+        assert_eq!(turn(10, 10), 3 * TURN);
+        assert_eq!(turn(1, 1), 3 * TURN);
+        assert_eq!(turn(99, 100), Duration::from_secs(10));
+        assert_eq!(turn(usize::MAX, 10), LONG_TURN);
+        // Each second, of a thousand that wait.
+        let asks: f64 = (0..1000)
+            .map(|before| turn(before, 10).as_secs_f64().recip())
+            .sum();
+        assert!(asks < 20.0, "{asks}");
     }
 
     #[test]
@@ -229,6 +244,12 @@ mod tests {
             "though its key is gone"
         );
         assert_eq!(of(&rotating("Running").paused()), ROTATING);
+        let creating = json!({ "waiting": { "reason": "ContainerCreating" } });
+        let begun = world()
+            .claimed()
+            .with_key()
+            .container(&creating, &json!({}));
+        assert!(of(&begun.created("1970-01-01T00:00:00Z").paused()) < BLOCKED);
     }
 
     #[test]

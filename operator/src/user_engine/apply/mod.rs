@@ -47,7 +47,7 @@ pub async fn apply(writer: &Writer, observed: &Observed, plan: &Plan) -> Result<
 }
 
 /// Carries out the steps in order, those that may be side by side at once. While the API key's Secret is somebody else's, only
-/// those: no pod may mount it.
+/// those, for no pod may mount it, and the finalizer, for a deletion keeps its policy all the same.
 async fn up_to_trouble(
     writer: &Writer,
     observed: &Observed,
@@ -62,7 +62,8 @@ async fn up_to_trouble(
         .steps
         .chunk_by(|a, b| a.is_independent() && b.is_independent());
     for group in groups {
-        if is_held && !group.iter().all(Step::is_independent) {
+        let is_safe = |step: &Step| step.is_independent() || *step == Step::Hold;
+        if is_held && !group.iter().all(is_safe) {
             continue;
         }
         let outcomes = join_all(group.iter().map(|step| carry_out(writer, observed, step))).await;

@@ -60,7 +60,7 @@ pub fn standing(
     match (engine.holds(), same(STAMP)) {
         (true, true) if is_rolled_out(observed, live) => Standing::InLine,
         (true, false) if same(labels::ASKED) && has_replica(live) => Standing::Behind,
-        (false, _) if is_its_own_trouble(engine) => Standing::Apart,
+        (false, _) if is_its_own_trouble(observed, engine) => Standing::Apart,
         _ => Standing::ComingUp,
     }
 }
@@ -87,14 +87,18 @@ fn is_rolled_out(observed: &Observed, live: &DynamicObject) -> bool {
     seen == live.metadata.generation && pod.map(String::as_str) == newest
 }
 
-/// What its brain or its keys are like, which a restart of others would not do to them.
-fn is_its_own_trouble(engine: &Finding) -> bool {
+/// What its brain, its keys, its node or its own wishes are like, which a restart of others would not do to them.
+fn is_its_own_trouble(observed: &Observed, engine: &Finding) -> bool {
+    let spec = &observed.engine.spec;
     engine.severity == Severity::Blocked
         && match engine.reason {
             Reason::Refused(refusal) => !matches!(
                 refusal,
                 RefusalReason::ConfigInvalid | RefusalReason::MigrationRequired
             ),
+            Reason::NodeUnreachable => true,
+            Reason::ImagePullFailed => spec.image.is_some(),
+            Reason::ContainerConfigError => !spec.env_from.is_empty(),
             _ => false,
         }
 }

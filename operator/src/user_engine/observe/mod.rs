@@ -248,18 +248,19 @@ fn key_secret(found: &Secret) -> KeySecret {
     }
 }
 
+/// The line feed that a key gets which somebody writes into a file or pipes is none of it: no header could carry it.
 pub(super) fn ours(found: Secret) -> ApiKeySecret {
     let version = found.resource_version();
     let record = api_key::Record::parse(found.annotations());
     let texts = found.data.unwrap_or_default().into_iter().map(text);
-    let mut texts: BTreeMap<_, _> = texts.collect();
-    let usable = |key: &Zeroizing<String>| !key.is_empty() && key.trim() == key.as_str();
-    let next = texts.remove(secret::NEXT_API_KEY).filter(usable);
+    let texts: BTreeMap<_, _> = texts.collect();
+    let usable = |key: &Zeroizing<String>| {
+        (!key.trim().is_empty()).then(|| Zeroizing::new(key.trim().to_owned()))
+    };
+    let next = texts.get(secret::NEXT_API_KEY).and_then(usable);
+    let key = texts.get(secret::API_KEY).and_then(usable);
     ApiKeySecret::Ours(Box::new(OurApiKey {
-        key_hash: texts
-            .get(secret::API_KEY)
-            .filter(|key| usable(key))
-            .map(|key| api_key_hash(key)),
+        key_hash: key.map(|key| api_key_hash(&key)),
         next: next.map(|key| NextKey {
             hash: api_key_hash(&key),
             key,

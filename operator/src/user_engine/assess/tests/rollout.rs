@@ -44,6 +44,15 @@ pub fn situations() -> Vec<Situation> {
     )]
 }
 
+/// It asks for this, and its image cannot be pulled.
+fn unpulled(spec: &Value) -> World {
+    let waiting = json!({ "waiting": { "reason": "ErrImagePull", "message": "not found" } });
+    serving()
+        .class(&json!({ "allowedImages": ["registry.example.com/engine:"] }))
+        .spec(spec)
+        .container(&waiting, &json!({}))
+}
+
 fn standings() -> Vec<(&'static str, World, Standing)> {
     let own = json!({ "resources": { "limits": { "memory": "512Mi" } } });
     vec![
@@ -81,6 +90,21 @@ fn standings() -> Vec<(&'static str, World, Standing)> {
             "its brain is damaged",
             pod_refuses(RefusalReason::BrainCorrupt),
             Standing::Apart,
+        ),
+        (
+            "its node does not answer",
+            trouble::cut_off(serving()),
+            Standing::Apart,
+        ),
+        (
+            "the image that it asks for itself is not there",
+            unpulled(&json!({ "image": "registry.example.com/engine:own" })),
+            Standing::Apart,
+        ),
+        (
+            "the image of the class is not there",
+            unpulled(&json!({})),
+            Standing::ComingUp,
         ),
         ("it sleeps", changed(serving()).suspended(), Standing::Apart),
         (

@@ -42,6 +42,20 @@ fn encoded(text: &str) -> Value {
     json!(STANDARD.encode(text))
 }
 
+#[test]
+fn white_space_around_a_key_is_none_of_it() {
+    let read = |key: &str| {
+        let object = json!({ "metadata": {}, "data": { secret::API_KEY: encoded(key), secret::NEXT_API_KEY: encoded(key) } });
+        match ours(serde_json::from_value(object).unwrap()) {
+            ApiKeySecret::Ours(secret) => (secret.key_hash, secret.next.map(|next| next.hash)),
+            _ => panic!("it is the engine's own"),
+        }
+    };
+    let hash = Some(api_key_hash(FIRST));
+    assert_eq!(read(&format!(" {FIRST}\r\n")), (hash.clone(), hash));
+    assert_eq!(read(" \n"), (None, None));
+}
+
 /// The Secret that is read so. Which key it holds is known by its hash.
 fn written(seen: &OurApiKey) -> Value {
     let known = [FIRST, "key-of-r-1", "key-of-r-2"];

@@ -71,7 +71,12 @@ fn refused(events: Vec<Event>) -> World {
 const QUOTA: &str = r#"create Pod alice-0 in StatefulSet alice failed error: pods "alice-0" is forbidden: exceeded quota: small, requested: pods=1, used: pods=3, limited: pods=3"#;
 
 fn unheard_of() -> World {
-    let mut world = alive().container(&json!({ "running": {} }), &json!({}));
+    cut_off(alive())
+}
+
+/// The node of its pod does not answer any more.
+pub fn cut_off(world: World) -> World {
+    let mut world = world.container(&json!({ "running": {} }), &json!({}));
     let status = world.0.pod.as_mut().unwrap().status.as_mut().unwrap();
     status.conditions =
         serde_json::from_value(json!([{ "type": "Ready", "status": "False" }])).unwrap();
