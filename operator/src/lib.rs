@@ -16,6 +16,8 @@ pub mod record;
 pub mod retained;
 pub mod run;
 pub mod seen;
+#[cfg(test)]
+mod simulated;
 mod stop;
 pub mod telemetry;
 pub mod user_engine;

@@ -2,13 +2,15 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use prometheus::{
-    HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
 };
 use userengine_api::status::Phase;
+use userengine_rotation::ledger::{self, Outcome};
 
 /// All metrics, and what is needed to keep the gauges true.
 pub struct Metrics {
@@ -18,6 +20,9 @@ pub struct Metrics {
     engines: IntGaugeVec,
     phases: Mutex<HashMap<String, Phase>>,
     rotations: IntCounterVec,
+    rotation_phases: HistogramVec,
+    rotating: Mutex<HashMap<String, (ledger::Phase, Instant)>>,
+    rows: IntCounter,
     oldest_key: IntGauge,
     keys: Mutex<HashMap<String, Timestamp>>,
     leader: IntGauge,
@@ -49,6 +54,20 @@ impl Metrics {
             Opts::new("rotations_total", "Rotations that ended, by outcome"),
             &["outcome"],
         )?;
+        let rotation_phases = HistogramVec::new(
+            HistogramOpts::new(
+                "rotation_phase_duration_seconds",
+                "Time that a rotation spent in a phase, each time it was in it",
+            )
+            .buckets(vec![
+                0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 180.0, 600.0, 1800.0, 7200.0,
+            ]),
+            &["phase"],
+        )?;
+        let rows = IntCounter::new(
+            "rotated_rows_total",
+            "Sealed values that were verified under another key",
+        )?;
         let oldest_key = IntGauge::new(
             "oldest_active_key_age_seconds",
             "Age of the oldest key that an engine seals with",
@@ -56,12 +75,18 @@ impl Metrics {
         let leader = IntGauge::new("leader", "1 while this replica leads, else 0")?;
         registry.register(Box::new(leader.clone()))?;
         registry.register(Box::new(rotations.clone()))?;
+        registry.register(Box::new(rotation_phases.clone()))?;
+        registry.register(Box::new(rows.clone()))?;
         registry.register(Box::new(oldest_key.clone()))?;
         registry.register(Box::new(reconciles.clone()))?;
         registry.register(Box::new(writes.clone()))?;
         registry.register(Box::new(engines.clone()))?;
         for phase in Phase::ALL {
             engines.with_label_values(&[phase.as_str()]).set(0);
+        }
+        // From the start: what appears with its first 1 has not increased.
+        for outcome in OUTCOMES {
+            rotations.with_label_values(&[outcome_label(outcome)]);
         }
         Ok(Self {
             registry,
@@ -70,6 +95,9 @@ impl Metrics {
             engines,
             phases: Mutex::default(),
             rotations,
+            rotation_phases,
+            rotating: Mutex::default(),
+            rows,
             oldest_key,
             keys: Mutex::default(),
             leader,
@@ -108,9 +136,32 @@ impl Metrics {
         self.leader.set(1);
     }
 
-    /// A rotation ended with `outcome`, a word from a fixed set.
-    pub fn rotated(&self, outcome: &'static str) {
+    /// The rotation of this engine's key is in this phase from now on; `None`: it is over. How long one took that began before this
+    /// process is not known.
+    pub fn rotates(&self, engine: &str, phase: Option<ledger::Phase>) {
+        let mut rotating = self.rotating.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = match phase {
+            Some(phase) => rotating.insert(engine.to_owned(), (phase, Instant::now())),
+            None => rotating.remove(engine),
+        };
+        if let Some((phase, since)) = before {
+            self.rotation_phases
+                .with_label_values(&[phase_label(phase)])
+                .observe(since.elapsed().as_secs_f64());
+        }
+    }
+
+    /// This engine is gone, and how long its rotation took says nothing.
+    pub fn forget_rotation(&self, engine: &str) {
+        let mut rotating = self.rotating.lock().unwrap_or_else(PoisonError::into_inner);
+        rotating.remove(engine);
+    }
+
+    /// A rotation ended; so many sealed values were verified under another key.
+    pub fn rotated(&self, outcome: Outcome, rows: u64) {
+        let outcome = outcome_label(outcome);
         self.rotations.with_label_values(&[outcome]).inc();
+        self.rows.inc_by(rows);
     }
 
     /// This engine seals with a key that was made then; `None`: it has none, or is gone.
@@ -134,6 +185,31 @@ impl Metrics {
     pub fn text(&self) -> prometheus::Result<String> {
         self.oldest_key.set(self.age_of_oldest_key());
         TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+}
+
+const OUTCOMES: [Outcome; 4] = [
+    Outcome::Certified,
+    Outcome::Rejected,
+    Outcome::Refused,
+    Outcome::Failed,
+];
+
+fn phase_label(phase: ledger::Phase) -> &'static str {
+    match phase {
+        ledger::Phase::Minting => "Minting",
+        ledger::Phase::Quiescing => "Quiescing",
+        ledger::Phase::Running => "Running",
+        ledger::Phase::Clearing => "Clearing",
+    }
+}
+
+fn outcome_label(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Certified => "certified",
+        Outcome::Rejected => "rejected",
+        Outcome::Refused => "refused",
+        Outcome::Failed => "failed",
     }
 }
 
@@ -166,7 +242,8 @@ mod tests {
         let metrics = Metrics::new().unwrap();
         metrics.reconciled("ok", Duration::ZERO);
         metrics.wrote("create", "Pod");
-        metrics.rotated("certified");
+        metrics.rotates("a", Some(ledger::Phase::Running));
+        metrics.rotates("a", None);
         let shown: BTreeSet<_> = metrics.text().unwrap().lines().filter_map(name).collect();
         let manual = include_str!("../../docs/operations.md");
         // It says each once between backticks, and some in an expression.
@@ -194,6 +271,35 @@ mod tests {
         let labels = labels.map(|label| label.split_once('=').map_or(label, |(name, _)| name));
         let labels = labels.filter(|label| !label.is_empty() && *label != "le");
         Some((name.to_owned(), labels.map(str::to_owned).collect()))
+    }
+
+    #[test]
+    fn a_first_rotation_that_fails_is_an_increase() {
+        let metrics = Metrics::new().unwrap();
+        let failed = |times: u32| {
+            let line =
+                format!(r#"userengine_operator_rotations_total{{outcome="failed"}} {times}"#);
+            metrics.text().unwrap().contains(&line)
+        };
+        assert!(failed(0));
+        metrics.rotated(Outcome::Failed, 0);
+        assert!(failed(1));
+    }
+
+    #[test]
+    fn the_time_of_a_phase_is_told_once_it_is_over_and_of_engines_that_are_there() {
+        let metrics = Metrics::new().unwrap();
+        metrics.rotates("a", Some(ledger::Phase::Quiescing));
+        metrics.rotates("a", Some(ledger::Phase::Running));
+        metrics.rotates("b", None);
+        metrics.forget_rotation("a");
+        metrics.rotates("a", None);
+        let text = metrics.text().unwrap();
+        let count = |phase: &str| {
+            let line = format!(r#"phase_duration_seconds_count{{phase="{phase}"}} 1"#);
+            text.contains(&line)
+        };
+        assert!(count("Quiescing") && !count("Running"), "{text}");
     }
 
     #[test]

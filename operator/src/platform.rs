@@ -159,13 +159,11 @@ mod tests {
     use std::time::Duration;
 
     use futures::FutureExt;
-    use http::{Request, Response};
-    use kube::client::Body;
     use serde_json::json;
     use tokio::time::{Instant, timeout};
-    use tower::BoxError;
 
     use super::*;
+    use crate::simulated::{failure, server};
     use crate::user_engine::fixtures::class;
 
     #[test]
@@ -219,7 +217,7 @@ mod tests {
     /// fails to list them ten times, and the list after that is empty.
     fn forgetful() -> Client {
         let lists = Arc::new(AtomicUsize::new(0));
-        let service = tower::service_fn(move |request: Request<Body>| {
+        server(move |request| {
             let uri = request.uri().to_string();
             let is_watch = uri.contains("watch=true");
             let is_of_classes = uri.contains("engineclasses");
@@ -227,22 +225,18 @@ mod tests {
             let list = lists.fetch_add(usize::from(is_list_of_classes), Ordering::Relaxed);
             async move {
                 let of = |items: &[EngineClass]| json!({ "metadata": { "resourceVersion": "9" }, "items": items });
-                let failure = |code: u16| json!({ "kind": "Status", "status": "Failure", "code": code, "reason": "", "message": "" });
-                let (code, answer) = match (is_of_classes, is_watch) {
+                match (is_of_classes, is_watch) {
                     (true, false) if list == 0 => (200, of(&[class("standard", true, &json!({}))])),
-                    (true, false) if list <= 10 => (500, failure(500)),
+                    (true, false) if list <= 10 => failure(500, ""),
                     (_, false) => (200, of(&[])),
-                    (true, true) if list == 1 => {
-                        (200, json!({ "type": "ERROR", "object": failure(410) }))
-                    }
+                    (true, true) if list == 1 => (
+                        200,
+                        json!({ "type": "ERROR", "object": failure(410, "").1 }),
+                    ),
                     (_, true) => std::future::pending().await,
-                };
-                let body = Body::from(answer.to_string().into_bytes());
-                let answer = Response::builder().status(code).body(body);
-                answer.map_err(BoxError::from)
+                }
             }
-        });
-        Client::new(service, "system")
+        })
     }
 
     #[tokio::test(start_paused = true)]

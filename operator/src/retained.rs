@@ -229,40 +229,27 @@ fn without(object: &impl ResourceExt, ours: &str) -> Option<serde_json::Value> {
 mod tests {
     use std::time::Duration;
 
-    use http::{Request, Response};
-    use kube::client::Body;
     use tokio::time::timeout;
-    use tower::BoxError;
 
     use super::*;
+    use crate::simulated::{failure, server};
 
     /// An API server that lets nobody read in any namespace, and says of every namespace whether it is there.
-    fn server(is_there: bool) -> Client {
-        let service = tower::service_fn(move |request: Request<Body>| async move {
+    fn forbidding(is_there: bool) -> Client {
+        server(move |request| {
             let is_namespace = request.uri().path() == "/api/v1/namespaces/acme";
-            let code = match (is_namespace, is_there) {
-                (true, true) => 200,
-                (true, false) => 404,
-                (false, _) => 403,
-            };
-            let reason = if code == 404 { "NotFound" } else { "Forbidden" };
-            let answer = match code {
-                200 => json!({ "metadata": { "name": "acme" } }),
-                _ => {
-                    json!({ "kind": "Status", "status": "Failure", "code": code, "reason": reason, "message": "" })
-                }
-            };
-            let body = Body::from(answer.to_string().into_bytes());
-            let answer = Response::builder().status(code).body(body);
-            answer.map_err(BoxError::from)
-        });
-        Client::new(service, "acme")
+            std::future::ready(match (is_namespace, is_there) {
+                (true, true) => (200, json!({ "metadata": { "name": "acme" } })),
+                (true, false) => failure(404, "NotFound"),
+                (false, _) => failure(403, "Forbidden"),
+            })
+        })
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_claim_is_tried_for_until_its_namespace_is_gone() {
         let ends = async |is_there| {
-            let client = server(is_there);
+            let client = forbidding(is_there);
             let (metrics, seen) = (Arc::new(Metrics::new().unwrap()), Arc::new(Seen::default()));
             let writer = Writer::new(client.clone(), "acme".to_owned(), metrics, seen);
             let turns = Semaphore::new(1);

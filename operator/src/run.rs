@@ -7,7 +7,7 @@ use kube::Client;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::cluster::Clients;
+use crate::cluster::{Busy, Clients};
 use crate::config::Config;
 use crate::http::{self, Health};
 use crate::leader::{self, Election, Fence, Standing};
@@ -56,7 +56,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         "operator started"
     );
     let fence = Fence::default();
-    let clients = Clients::of(&cluster, |cluster| fence.guard(cluster))?;
+    let busy = Busy::default();
+    let clients = Clients::of(&cluster, |cluster| fence.guard(cluster, &busy))?;
     let mut election = Election::new(Client::try_from(cluster)?, &config.namespace, me, fence);
     tokio::select! {
         () = stopped(stop.clone()) => election.release().await,

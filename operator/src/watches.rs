@@ -75,16 +75,14 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use futures::StreamExt as _;
-    use http::{Request, Response};
     use kube::ResourceExt as _;
-    use kube::client::Body;
     use kube::runtime::controller::Action;
     use serde_json::{Value, json};
     use tokio::sync::Notify;
     use tokio::time::timeout;
-    use tower::BoxError;
 
     use super::*;
+    use crate::simulated::{failure, server};
 
     const AWHILE: Duration = Duration::from_secs(30);
 
@@ -102,17 +100,16 @@ mod tests {
     /// second of which comes when it is told.
     fn forgetful(second_page: Arc<Notify>) -> Client {
         let requests = Arc::new(AtomicUsize::new(0));
-        let service = tower::service_fn(move |request: Request<Body>| {
+        server(move |request| {
             let (number, second_page) = (
                 requests.fetch_add(1, Ordering::Relaxed),
                 second_page.clone(),
             );
             let is_watch = request.uri().to_string().contains("watch=true");
             async move {
-                let gone = json!({ "status": "Failure", "code": 410, "reason": "Expired", "message": "too old" });
                 let answer = match (number, is_watch) {
                     (0, false) => page(&[engine("alice", 1)], ""),
-                    (1, true) => json!({ "type": "ERROR", "object": gone }),
+                    (1, true) => json!({ "type": "ERROR", "object": failure(410, "Expired").1 }),
                     (2, false) => page(&[engine("alice", 2)], "more"),
                     (3, false) => {
                         second_page.notified().await;
@@ -120,11 +117,9 @@ mod tests {
                     }
                     _ => std::future::pending().await,
                 };
-                let body = Body::from(answer.to_string().into_bytes());
-                Ok::<_, BoxError>(Response::new(body))
+                (200, answer)
             }
-        });
-        Client::new(service, "system")
+        })
     }
 
     #[tokio::test(start_paused = true)]

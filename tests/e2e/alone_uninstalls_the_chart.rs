@@ -122,7 +122,7 @@ async fn is_gone(client: &Client) -> anyhow::Result<()> {
     let roles: Api<ClusterRole> = Api::all(client.clone());
     eventually("the wait to be cleared away", 30, || async {
         let job = jobs.get_opt(FAREWELL).await?;
-        let role = roles.get_opt(FAREWELL).await?;
+        let role = roles.get_opt(&format!("{SYSTEM}.{FAREWELL}")).await?;
         Ok((job.is_none() && role.is_none()).then_some(()))
     })
     .await

@@ -4,6 +4,9 @@ use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim};
 use kube::api::DeleteParams;
 use serde_json::json;
 use userengine_api::status::Phase;
+use userengine_e2e::trouble::{
+    LOOK, container, ended_saying, is_told_once, is_told_once_since, says, times,
+};
 use userengine_e2e::{Brain, Engine, Namespace, in_namespace};
 
 async fn suspended(namespace: &Namespace, name: &str) -> anyhow::Result<Engine> {
@@ -13,11 +16,22 @@ async fn suspended(namespace: &Namespace, name: &str) -> anyhow::Result<Engine> 
     Ok(engine)
 }
 
+/// Sees that the engine tells in time, and once more than before, what its process ended with.
+async fn tells(engine: &Engine, reason: &str, before: i32) -> anyhow::Result<()> {
+    let condition = says(engine, ("EngineAvailable", reason), || {
+        container(engine, |it| ended_saying(it, reason))
+    })
+    .await?;
+    assert!(!condition.message.is_empty());
+    // It goes on ending meanwhile, and that is no news.
+    is_told_once_since(engine, reason, before, 5).await
+}
+
 /// Resumes the engine and sees that it stays Blocked for `reason`; suspends it again.
 async fn is_refused(engine: &Engine, reason: &str) -> anyhow::Result<()> {
+    let before = times(engine, reason).await?;
     engine.change(json!({ "suspended": false })).await?;
-    let condition = engine.wait_reason("EngineAvailable", reason).await?;
-    assert!(!condition.message.is_empty());
+    tells(engine, reason, before).await?;
     engine.wait_phase(Phase::Blocked).await?;
     engine.change(json!({ "suspended": true })).await?;
     engine.wait_phase(Phase::Suspended).await?;
@@ -44,9 +58,9 @@ async fn an_emptied_volume_is_a_missing_brain_and_stays_empty() -> anyhow::Resul
         brain.unmount().await?;
         // And when the engine is gone, its claim speaks for it.
         engine.delete().await?;
+        let before = times(&engine, "BrainMissing").await?;
         let next = Engine::create(&namespace, userengine_e2e::engine("alice", "alice")).await?;
-        next.wait_reason("EngineAvailable", "BrainMissing").await?;
-        Ok(())
+        tells(&next, "BrainMissing", before).await
     })
     .await
 }
@@ -83,18 +97,23 @@ async fn a_brain_of_another_engine_is_refused_and_left_as_it_is() -> anyhow::Res
 async fn a_claim_that_is_being_deleted_is_kept_and_reported() -> anyhow::Result<()> {
     in_namespace("claimgoing", |namespace| async move {
         let engine = Engine::ready(&namespace, "alice", "alice").await?;
-        namespace
-            .api::<PersistentVolumeClaim>()
+        engine.wait_rest().await?;
+        let claims = namespace.api::<PersistentVolumeClaim>();
+        claims
             .delete("alice-brain", &DeleteParams::default())
             .await?;
-        let condition = engine
-            .wait_reason("StorageReady", "ClaimDeletionPending")
-            .await?;
+        let reason = "ClaimDeletionPending";
+        let condition = says(&engine, ("StorageReady", reason), || async {
+            let claim = claims.get("alice-brain").await?;
+            Ok(claim.metadata.deletion_timestamp.is_some())
+        })
+        .await?;
         assert!(
             condition.message.contains("alice-brain"),
             "{}",
             condition.message
         );
+        is_told_once(&engine, reason, LOOK).await?;
         assert!(
             engine.pod().await?.is_some(),
             "the running engine was disturbed"
@@ -118,9 +137,13 @@ async fn a_claim_that_was_torn_away_is_not_replaced_by_an_empty_one() -> anyhow:
                 json!({ "metadata": { "finalizers": null } }),
             )
             .await?;
-        engine.wait_reason("StorageReady", "ClaimMissing").await?;
+        says(&engine, ("StorageReady", "ClaimMissing"), || async {
+            Ok(claims.get_opt("alice-brain").await?.is_none())
+        })
+        .await?;
         engine.change(json!({ "suspended": false })).await?;
         engine.wait_phase(Phase::Blocked).await?;
+        is_told_once(&engine, "ClaimMissing", LOOK).await?;
         assert!(
             claims.get_opt("alice-brain").await?.is_none(),
             "an empty volume was claimed"

@@ -1,3 +1,4 @@
+use anyhow::Context as _;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
@@ -6,7 +7,7 @@ use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 use userengine_api::labels;
 use userengine_api::status::Phase;
-use userengine_e2e::{Engine, Kind, Namespace, eventually, in_namespace};
+use userengine_e2e::{Engine, Kind, Namespace, eventually, holds, in_namespace, is_ready};
 
 #[tokio::test]
 async fn every_deleted_child_comes_back() -> anyhow::Result<()> {
@@ -157,6 +158,77 @@ async fn put_right<K: Kind>(
         },
     )
     .await
+}
+
+#[tokio::test]
+async fn a_child_that_somebody_else_takes_over_is_left_alone_until_it_is_given_back()
+-> anyhow::Result<()> {
+    in_namespace("taken-over", |namespace| async move {
+        let engine = Engine::ready(&namespace, "alice", "alice").await?;
+        let theirs = json!({ "metadata": { "name": "theirs" } });
+        let theirs: ConfigMap = namespace.create_object(theirs).await?;
+        let theirs = json!([{
+            "apiVersion": "v1", "kind": "ConfigMap", "name": "theirs", "uid": theirs.uid(), "controller": true,
+        }]);
+        let nothing = || async { Ok(()) };
+        taken_over::<NetworkPolicy>(&engine, "alice", &theirs, nothing()).await?;
+        taken_over::<ServiceAccount>(&engine, "alice", &theirs, nothing()).await?;
+        taken_over::<ConfigMap>(&engine, "alice", &theirs, nothing()).await?;
+        taken_over::<ConfigMap>(&engine, "alice-catalog", &theirs, nothing()).await?;
+        taken_over::<Service>(&engine, "alice", &theirs, nothing()).await?;
+        taken_over::<Service>(&engine, "alice-headless", &theirs, nothing()).await?;
+        let in_vain = asked_to_stop_in_vain(&engine);
+        taken_over::<StatefulSet>(&engine, "alice", &theirs, in_vain).await
+    })
+    .await
+}
+
+/// Puts these owners in the place of the engine, lets something happen meanwhile, and gives the child back: nobody touches the child,
+/// and the engine, whose pod serves all the while, says what is the matter.
+async fn taken_over<K: Kind>(
+    engine: &Engine,
+    name: &str,
+    theirs: &Value,
+    meanwhile: impl Future<Output = anyhow::Result<()>>,
+) -> anyhow::Result<()> {
+    let children: Api<K> = engine.namespace.api();
+    let what = format!("{} '{name}'", K::kind(&()));
+    let pod = engine.pod().await?.and_then(|pod| pod.uid());
+    let ours = json!(children.get(name).await?.owner_references());
+    let owned_by = |owners: &Value| json!({ "metadata": { "ownerReferences": owners } });
+    let taken: K = engine.namespace.merge(name, owned_by(theirs)).await?;
+    let said = engine.wait_reason("Ready", "ChildNotOurs").await?.message;
+    assert!(said.contains(&what), "{said}");
+    meanwhile.await.with_context(|| what.clone())?;
+    holds(&format!("{what} is left alone"), 2, || async {
+        let now = children.get(name).await?;
+        Ok(now.resource_version() == taken.resource_version())
+    })
+    .await?;
+    let _: K = engine.namespace.merge(name, owned_by(&ours)).await?;
+    engine.wait_phase(Phase::Ready).await?;
+    let after = engine.pod().await?.and_then(|pod| pod.uid());
+    assert_eq!(after, pod, "{what} cost the engine its pod");
+    Ok(())
+}
+
+/// Whoever backs a volume up waits for `Suspended`: it is not said while the pod of a StatefulSet serves that is not the engine's to stop.
+async fn asked_to_stop_in_vain(engine: &Engine) -> anyhow::Result<()> {
+    engine.change(json!({ "suspended": true })).await?;
+    eventually("the wish to be looked at", 30, || async {
+        let now = engine.get().await?;
+        let looked_at = now.status.and_then(|status| status.observed_generation);
+        Ok((looked_at == now.metadata.generation).then_some(()))
+    })
+    .await?;
+    holds("its pod serves and is not called suspended", 3, || async {
+        let phase = engine.get().await?.status.and_then(|status| status.phase);
+        let serves = engine.pod().await?.as_ref().is_some_and(is_ready);
+        Ok(serves && phase != Some(Phase::Suspended))
+    })
+    .await?;
+    engine.wait_reason("Ready", "ChildNotOurs").await?;
+    engine.change(json!({ "suspended": false })).await
 }
 
 #[tokio::test]

@@ -1,10 +1,10 @@
 use anyhow::Context as _;
-use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams};
+use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 use userengine_api::EngineClass;
 use userengine_api::status::Phase;
-use userengine_e2e::{Engine, Namespace, class, condition, eventually, in_namespace};
+use userengine_e2e::{Engine, Namespace, class, condition, eventually, holds, in_namespace};
 
 #[tokio::test]
 async fn an_engine_waits_for_its_class_and_follows_its_changes() -> anyhow::Result<()> {
@@ -45,15 +45,24 @@ async fn an_engine_waits_for_its_class_and_follows_its_changes() -> anyhow::Resu
         })
         .await?;
         engine.wait_phase(Phase::Ready).await?;
+        let before = uid(&engine).await?.context("no pod")?;
         Api::<EngineClass>::all(client.clone())
             .delete(&name, &DeleteParams::default())
             .await?;
         // A class that goes away takes nothing with it.
         engine.wait_reason("ClassResolved", "ClassNotFound").await?;
-        assert!(engine.pod().await?.is_some());
-        Ok(())
+        holds("its pod stays", 5, || async {
+            let pod = engine.pod().await?;
+            let same = pod.filter(|pod| pod.uid().as_ref() == Some(&before));
+            Ok(same.is_some_and(|pod| pod.metadata.deletion_timestamp.is_none()))
+        })
+        .await
     })
     .await
+}
+
+async fn uid(engine: &Engine) -> anyhow::Result<Option<String>> {
+    Ok(engine.pod().await?.and_then(|pod| pod.uid()))
 }
 
 #[tokio::test]
@@ -61,9 +70,10 @@ async fn an_engine_without_a_class_takes_the_default_and_keeps_it() -> anyhow::R
     in_namespace("default", |namespace| async move {
         let names = ["a", "b"].map(|class| format!("{class}-{}", namespace.name));
         let classes: Api<EngineClass> = Api::all(namespace.client.clone());
-        for name in &names {
-            class(&namespace.client, name, json!({})).await?;
-        }
+        let [a, b] = &names;
+        class(&namespace.client, a, json!({})).await?;
+        // Whoever went over to it would get another pod.
+        class(&namespace.client, b, json!({ "logLevel": "debug" })).await?;
         let result = takes_the_default(&namespace, &classes, &names).await;
         // The mark of one that is left would be in the way of all that come after.
         for name in &names {
@@ -74,47 +84,74 @@ async fn an_engine_without_a_class_takes_the_default_and_keeps_it() -> anyhow::R
     .await
 }
 
+/// Creates an engine; one that names a class sleeps.
+async fn of_class(
+    namespace: &Namespace,
+    name: &str,
+    class: Option<&str>,
+) -> anyhow::Result<Engine> {
+    let mut object = userengine_e2e::engine(name, name);
+    let spec = object.get_mut("spec").and_then(Value::as_object_mut);
+    let spec = spec.context("no spec")?;
+    spec.insert("className".to_owned(), json!(class));
+    spec.insert("suspended".to_owned(), json!(class.is_some()));
+    Engine::create(namespace, object).await
+}
+
+/// Waits until the operator has heard of every mark so far. Classes and engines are seen by two watches: an operator that knows
+/// the class of this new engine, which came later, has heard of them.
+async fn has_heard(
+    namespace: &Namespace,
+    classes: &Api<EngineClass>,
+    name: &str,
+) -> anyhow::Result<()> {
+    let later = format!("{name}-{}", namespace.name);
+    class(&namespace.client, &later, json!({})).await?;
+    let engine = of_class(namespace, name, Some(&later)).await?;
+    engine.wait_reason("ClassResolved", "AsExpected").await?;
+    classes.delete(&later, &DeleteParams::default()).await?;
+    Ok(())
+}
+
+/// The engine follows this class, in this pod.
+async fn stays(engine: &Engine, class: &str, pod: &str) -> anyhow::Result<()> {
+    let status = engine.get().await?.status.unwrap_or_default();
+    assert_eq!(status.class_name.as_deref(), Some(class));
+    assert_eq!(uid(engine).await?.as_deref(), Some(pod));
+    Ok(())
+}
+
 async fn takes_the_default(
     namespace: &Namespace,
     classes: &Api<EngineClass>,
     [a, b]: &[String; 2],
 ) -> anyhow::Result<()> {
-    let of_class = async |name: &str, class: Option<&str>| {
-        let mut object = userengine_e2e::engine(name, name);
-        let spec = object.get_mut("spec").and_then(Value::as_object_mut);
-        let spec = spec.context("no spec")?;
-        spec.insert("className".to_owned(), json!(class));
-        spec.insert("suspended".to_owned(), json!(class.is_some()));
-        Engine::create(namespace, object).await
-    };
     let mark = async |name: &str, value: Value| {
         let mark =
             json!({ "metadata": { "annotations": { "userengine.dev/is-default-class": value } } });
         let params = PatchParams::default();
         classes.patch(name, &params, &Patch::Merge(mark)).await
     };
-    let alice = of_class("alice", None).await?;
+    let alice = of_class(namespace, "alice", None).await?;
     alice.wait_reason("Ready", "NoDefaultClass").await?;
     mark(a, json!("true")).await?;
     alice.wait_phase(Phase::Ready).await?;
+    let pod = uid(&alice).await?.context("no pod")?;
     mark(b, json!("true")).await?;
     mark(a, Value::Null).await?;
-    // The mark moved; the engine stays.
-    let status = alice.wait_phase(Phase::Ready).await?.status;
-    assert_eq!(status.unwrap_or_default().class_name.as_ref(), Some(a));
+    has_heard(namespace, classes, "carol").await?;
+    // Any change leads to a look: the mark moved, and the engine stays.
+    alice.change(json!({ "deletionPolicy": "Delete" })).await?;
+    alice.wait_phase(Phase::Ready).await?;
+    stays(&alice, a, &pod).await?;
 
     mark(a, json!("true")).await?;
-    // Classes and engines are seen by two watches: an operator that knows a later class has heard of that mark.
-    let later = format!("c-{}", namespace.name);
-    class(&namespace.client, &later, json!({})).await?;
-    let carol = of_class("carol", Some(&later)).await?;
-    carol.wait_reason("ClassResolved", "AsExpected").await?;
-    classes.delete(&later, &DeleteParams::default()).await?;
-    let bob = of_class("bob", None).await?;
+    has_heard(namespace, classes, "dora").await?;
+    let bob = of_class(namespace, "bob", None).await?;
     let said = bob
         .wait_reason("Ready", "SeveralDefaultClasses")
         .await?
         .message;
     assert!(said.contains(a) && said.contains(b), "{said}");
-    Ok(())
+    stays(&alice, a, &pod).await
 }

@@ -2,8 +2,11 @@ use anyhow::Context as _;
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::Api;
-use kube::api::ListParams;
-use userengine_e2e::{Engine, Namespace, PLATFORM, Probe, in_namespace};
+use kube::api::{DeleteParams, ListParams};
+use serde_json::{Value, json};
+use userengine_api::EngineClass;
+use userengine_api::status::Phase;
+use userengine_e2e::{Engine, Namespace, PLATFORM, Probe, class, eventually, in_namespace};
 
 /// Address of an engine's pod.
 async fn address(engine: &Engine) -> anyhow::Result<String> {
@@ -104,6 +107,102 @@ async fn only_the_platform_reaches_an_engine_and_only_its_api() -> anyhow::Resul
     .await;
     platform.delete().await?;
     result
+}
+
+/// The class of this engine alone.
+fn class_of(namespace: &Namespace, name: &str) -> String {
+    format!("{name}-{}", namespace.name)
+}
+
+/// An engine that serves, of a class of its own, with these changes to the test class.
+async fn of_class(namespace: &Namespace, name: &str, changes: Value) -> anyhow::Result<Engine> {
+    let class_name = class_of(namespace, name);
+    class(&namespace.client, &class_name, changes).await?;
+    let mut object = userengine_e2e::engine(name, name);
+    json_patch::merge(&mut object, &json!({ "spec": { "className": class_name } }));
+    let engine = Engine::create(namespace, object).await?;
+    engine.wait_phase(Phase::Ready).await?;
+    Ok(engine)
+}
+
+async fn forget_class(namespace: &Namespace, name: &str) -> anyhow::Result<()> {
+    let classes: Api<EngineClass> = Api::all(namespace.client.clone());
+    let name = class_of(namespace, name);
+    classes.delete(&name, &DeleteParams::default()).await?;
+    Ok(())
+}
+
+async fn can_dial_soon(probe: &Probe, target: &str) -> anyhow::Result<()> {
+    eventually(&format!("the way to {target} to be open"), 30, || async {
+        Ok(probe.can_dial(target).await?.then_some(()))
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_class_opens_the_ports_of_a_range_that_it_lists_and_nothing_besides() -> anyhow::Result<()>
+{
+    in_namespace("ranges", |namespace| async move {
+        let server = Probe::serve_on(&namespace, "server", "8080,8081").await?;
+        let range = json!([{ "cidr": format!("{server}/32"), "ports": [8080] }]);
+        let listed = json!({ "egress": { "default": "None", "cidrs": range } });
+        let none = json!({ "egress": { "default": "None" } });
+        let (_alice, _bob, stranger) = tokio::try_join!(
+            of_class(&namespace, "alice", listed),
+            of_class(&namespace, "bob", none),
+            Probe::start(&namespace, "stranger"),
+        )?;
+        let (open, shut) = (format!("{server}:8080"), format!("{server}:8081"));
+        for target in [&open, &shut] {
+            can_dial_soon(&stranger, target).await?;
+        }
+        let alice = Probe::inside(&namespace, "alice-0").await?;
+        can_dial_soon(&alice, &open).await?;
+        assert!(!alice.can_dial(&shut).await?, "reached a port not listed");
+        let bob = Probe::inside(&namespace, "bob-0").await?;
+        can_dial_soon(&bob, "127.0.0.1:8080").await?;
+        assert!(!bob.can_dial(&open).await?, "reached a range not listed");
+        for name in ["alice", "bob"] {
+            forget_class(&namespace, name).await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn only_the_pods_that_a_class_selects_reach_its_engines() -> anyhow::Result<()> {
+    in_namespace("selected", |namespace| {
+        Box::pin(lets_in_whom_it_selects(namespace))
+    })
+    .await
+}
+
+async fn lets_in_whom_it_selects(namespace: Namespace) -> anyhow::Result<()> {
+    let labels = json!({ "example.com/role": "backend" });
+    let from = json!([{ "podSelector": { "matchLabels": labels } }]);
+    // Of the same labels, in a namespace that other classes let in.
+    let platform = Namespace::create("selected2", &[(PLATFORM, "true")]).await?;
+    let none = json!([]);
+    let start = |at, labels| Probe::start_with(at, "backend", labels, none.clone(), none.clone());
+    let (alice, backend, elsewhere, neighbour) = tokio::try_join!(
+        of_class(&namespace, "alice", json!({ "ingressFrom": from })),
+        start(&namespace, labels.clone()),
+        start(&platform, labels.clone()),
+        Probe::start(&namespace, "neighbour"),
+    )?;
+    let target = format!("{}:8080", address(&alice).await?);
+    can_dial_soon(&backend, &target).await?;
+    assert!(
+        !neighbour.can_dial(&target).await?,
+        "reached by a neighbour"
+    );
+    assert!(
+        !elsewhere.can_dial(&target).await?,
+        "reached from another namespace"
+    );
+    forget_class(&namespace, "alice").await?;
+    platform.delete().await
 }
 
 #[tokio::test]

@@ -22,6 +22,14 @@ fn nothing() -> Value {
     json!([])
 }
 
+/// An engine that there is not, as an owner.
+fn somebody() -> Value {
+    json!([{
+        "apiVersion": "userengine.dev/v1alpha1", "kind": "UserEngine", "name": "team",
+        "uid": "5f0ab1f4-6d3c-4d3c-9a55-3a3f0f4f8f11", "controller": true,
+    }])
+}
+
 #[tokio::test]
 async fn the_operator_annotates_and_deletes_the_pods_of_engines_and_changes_nothing_else_of_any_pod()
 -> anyhow::Result<()> {
@@ -39,6 +47,7 @@ async fn the_operator_annotates_and_deletes_the_pods_of_engines_and_changes_noth
         for change in [
             json!({ "metadata": { "labels": { labels::ENGINE: "bob" } } }),
             json!({ "metadata": { "finalizers": ["example.com/stay"] } }),
+            json!({ "metadata": { "ownerReferences": null } }),
             json!({ "spec": { "activeDeadlineSeconds": 1 } }),
         ] {
             alice
@@ -134,6 +143,7 @@ async fn the_operator_touches_no_secret_but_keys() -> anyhow::Result<()> {
             json!({ "metadata": { "annotations": { labels::DATABASE_ID: "another" } } }),
             json!({ "metadata": { "labels": { labels::KID: "another" } } }),
             json!({ "metadata": { "finalizers": ["example.com/stay"] } }),
+            json!({ "metadata": { "ownerReferences": somebody() } }),
         ] {
             key.refused(
                 Write::Merge(change),
@@ -172,14 +182,28 @@ async fn the_operator_touches_no_secret_but_keys() -> anyhow::Result<()> {
             .refused(Write::Merge(json!({ "data": null })), name)
             .await?;
         // Nor does an owner that it gets on the way.
-        let owner = json!({ "apiVersion": "userengine.dev/v1alpha1", "kind": "UserEngine", "name": "team",
-            "uid": "5f0ab1f4-6d3c-4d3c-9a55-3a3f0f4f8f11", "controller": true });
-        let adopted = json!({ "metadata": { "ownerReferences": [owner] }, "data": null });
+        let adopted = json!({ "metadata": { "ownerReferences": somebody() }, "data": null });
         theirs
             .refused(Write::Merge(adopted), "the API keys of engines only")
-            .await
+            .await?;
+        makes_no_api_key_for_another_engine(&namespace).await
     })
     .await
+}
+
+async fn makes_no_api_key_for_another_engine(namespace: &Namespace) -> anyhow::Result<()> {
+    let api_key = Attempts::on::<Secret>(namespace, "alice-api-key").await?;
+    let another = set(NAME, "bob-api-key");
+    let owned = merged(&another, &set(&format!("{OWNERS}/0/name"), "bob"));
+    let whole = merged(
+        &owned,
+        &set("/metadata/labels/userengine.dev~1engine", "bob"),
+    );
+    api_key.passes(Write::Create(whole)).await?;
+    let labels = "with the labels of their engine only";
+    api_key.refused(Write::Create(owned), labels).await?;
+    let names = "under the names of engines' keys";
+    api_key.refused(Write::Create(another), names).await
 }
 
 /// The name of the engine's first key.
@@ -209,24 +233,52 @@ async fn the_operator_touches_no_volume_but_brains() -> anyhow::Result<()> {
         let brain = Attempts::on::<PersistentVolumeClaim>(&namespace, "alice-brain").await?;
         brain.passes(Write::Delete).await?;
         let theirs = json!({ "metadata": { "finalizers": [labels::CLAIM_FINALIZER] } });
-        brain.refused(Write::Merge(theirs), "no finalizer but its own").await?;
+        brain
+            .refused(Write::Merge(theirs), "no finalizer but its own")
+            .await?;
+        let adopted = json!({ "metadata": { "ownerReferences": somebody() } });
+        brain
+            .refused(Write::Merge(adopted), "no finalizer but its own")
+            .await?;
         let brains = "only claims of engines' brains";
-        brain.refused(Write::Create(set(NAME, "data")), brains).await?;
+        brain
+            .refused(Write::Create(set(NAME, "data")), brains)
+            .await?;
+        brain
+            .refused(Write::Create(set(MANAGED_BY, "Helm")), brains)
+            .await?;
 
-        let claim = json!({
-            "metadata": { "name": "team-brain" },
-            "spec": { "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": "1Mi" } } },
-        });
-        namespace.create_object::<PersistentVolumeClaim>(claim).await?;
-        let claim = Attempts::on::<PersistentVolumeClaim>(&namespace, "team-brain").await?;
+        let claim = claim(&namespace, "team-brain").await?;
         claim.refused(Write::Delete, brains).await?;
         let taken = json!({ "metadata": { "annotations": { labels::USER: "alice" } } });
         claim.refused(Write::Merge(taken.clone()), brains).await?;
         // The documented step of an adoption, by somebody who may take it.
-        namespace.merge::<PersistentVolumeClaim>("team-brain", taken).await?;
-        claim.passes(Write::Delete).await
+        namespace
+            .merge::<PersistentVolumeClaim>("team-brain", taken.clone())
+            .await?;
+        claim.passes(Write::Delete).await?;
+        // The mark alone makes no brain of it.
+        let data = self::claim(&namespace, "team-data").await?;
+        namespace
+            .merge::<PersistentVolumeClaim>("team-data", taken)
+            .await?;
+        data.refused(Write::Delete, brains).await?;
+        let let_go = json!({ "metadata": { "finalizers": null } });
+        data.refused(Write::Merge(let_go), brains).await
     })
     .await
+}
+
+/// Somebody's claim.
+async fn claim(namespace: &Namespace, name: &str) -> anyhow::Result<Attempts> {
+    let object = json!({
+        "metadata": { "name": name },
+        "spec": { "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": "1Mi" } } },
+    });
+    namespace
+        .create_object::<PersistentVolumeClaim>(object)
+        .await?;
+    Attempts::on::<PersistentVolumeClaim>(namespace, name).await
 }
 
 #[tokio::test]
@@ -239,6 +291,8 @@ async fn the_operator_changes_no_wish_and_no_job_of_others() -> anyhow::Result<(
         for wish in [
             json!({ "spec": { "suspended": true } }),
             json!({ "metadata": { "annotations": { labels::PAUSED: "true" } } }),
+            json!({ "metadata": { "labels": { "example.com/team": "another" } } }),
+            json!({ "metadata": { "ownerReferences": somebody() } }),
             json!({ "metadata": { "finalizers": ["example.com/stay"] } }),
         ] {
             alice.refused(Write::Merge(wish), "nothing of a UserEngine").await?;

@@ -101,7 +101,9 @@ async fn what_is_within_the_bounds_reaches_the_pod_and_what_is_not_leaves_it_alo
 
         let image = json!({ "image": "registry.example.com/engine-of-mallory:1" });
         stays(&engine, image, "ImageNotAllowed", &["engine-of-mallory:1", ENGINE_IMAGE]).await?;
-        let memory = json!({ "image": null, "resources": { "limits": { "memory": "1Gi" } } });
+        let source = json!({ "image": null, "envFrom": [{ "prefix": "MORE_", "secretRef": { "name": "others" } }] });
+        stays(&engine, source, "EnvNotAllowed", &["Secret 'others' of spec.envFrom", "(none)"]).await?;
+        let memory = json!({ "envFrom": null, "resources": { "limits": { "memory": "1Gi" } } });
         stays(&engine, memory, "ResourcesOutOfBounds", &["limits.memory 1Gi", "512Mi"]).await?;
         let variable = json!({ "resources": null, "env": [{ "name": "OTHER", "value": "" }] });
         stays(&engine, variable, "EnvNotAllowed", &["'OTHER'", "GREETING, PARTING"]).await?;

@@ -37,6 +37,7 @@ mod leaves_strangers_alone;
 mod pauses;
 mod refuses_generated_objects;
 mod refuses_invalid_objects;
+mod renders_the_chart;
 mod rolls_classes_out;
 mod rotates_api_keys;
 mod rotates_keys;

@@ -1,5 +1,5 @@
 //! What no schema and no person thought of is refused at the door, or the operator says what it makes of it. Nothing of it
-//! gets stuck, and an engine that runs beside it does not notice.
+//! gets stuck, an engine that runs beside it does not notice, and one that runs and is changed so serves on or says why not.
 //!
 //! The objects are made from the definitions: every place of the largest valid objects, every change of `userengine_e2e::wrong`,
 //! and pairs of them. `INVALID_SPECS=all` tries all; without it every seventh.
@@ -8,14 +8,17 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, ensure};
 use futures::{StreamExt as _, stream};
+use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams, PostParams};
 use serde_json::{Value, json};
-use userengine_api::status::Phase;
+use userengine_api::status::{Phase, UserEngineStatus};
 use userengine_api::{EngineClass, UserEngine, crd};
 use userengine_e2e::wrong::{Change, changes, pairs};
-use userengine_e2e::{ENGINE_IMAGE, Engine, Namespace, condition, eventually, in_namespace};
+use userengine_e2e::{
+    ENGINE_IMAGE, Engine, Namespace, condition, eventually, in_namespace, inside, is_ready,
+};
 
 use crate::refuses_invalid_objects::{largest_class, largest_engine};
 
@@ -26,6 +29,17 @@ const SEED: u64 = 1;
 const WIDTH: usize = 8;
 /// Most of the accepted ones that are there at the same time.
 const AT_ONCE: usize = 40;
+/// Most of the accepted ones that a running engine is changed like, unless all are tried.
+const OF_RUNNING: usize = 20;
+/// What a pod is made of, or stopped for: only a change of these may cost a running engine its pod.
+const PARTS: [&str; 6] = [
+    "image",
+    "resources",
+    "env",
+    "envFrom",
+    "suspended",
+    "encryption",
+];
 
 #[tokio::test]
 async fn what_is_not_refused_at_the_door_gets_a_reason_and_nothing_else_notices()
@@ -49,8 +63,9 @@ async fn what_is_not_refused_at_the_door_gets_a_reason_and_nothing_else_notices(
         let (engines, classes) = (verdict.accepted.len(), of_classes.accepted.len());
         let made = reasons(&namespace, &door, &verdict.accepted).await?;
         let followed = followed(&namespace, &door, &classes_door, &of_classes.accepted).await?;
+        let running = changed_while_it_runs(&namespace, &door, &verdict.accepted).await?;
         println!(
-            "{} objects, {engines} engines and {classes} classes accepted; reasons of these engines: {made:?}; of engines of these classes: {followed:?}",
+            "{} objects, {engines} engines and {classes} classes accepted; reasons of these engines: {made:?}; of engines of these classes: {followed:?}; a running engine that is changed like these engines: {running:?}",
             verdict.tried,
         );
         ensure!(trace(&bystander).await? == before, "the engine beside them was touched");
@@ -86,6 +101,28 @@ impl Wrong {
 
     fn is_forbidden(&self) -> bool {
         self.changes.iter().any(|change| change.is_forbidden)
+    }
+
+    /// This spec with the fields in which something is wrong, each as a whole: what is wrong lies within them.
+    fn within(&self, spec: &Value) -> Value {
+        let mut spec = spec.clone();
+        let Some(wrong) = self.object.get("spec") else {
+            return spec;
+        };
+        for change in &self.changes {
+            // What comes after `/spec/`.
+            let Some(field) = change.place.split('/').nth(2) else {
+                return wrong.clone();
+            };
+            let Some(fields) = spec.as_object_mut() else {
+                return wrong.clone();
+            };
+            match wrong.get(field) {
+                Some(value) => fields.insert(field.to_owned(), value.clone()),
+                None => fields.remove(field),
+            };
+        }
+        spec
     }
 }
 
@@ -250,11 +287,8 @@ async fn come_and_go(
         });
     }
     for engine in &made {
-        let reason = eventually(&format!("a reason for {}", engine.name), 60, || async {
-            let ready = condition(&engine.get().await?, "Ready");
-            Ok(ready.map(|ready| ready.reason))
-        })
-        .await?;
+        let what = format!("a reason for {}", engine.name);
+        let reason = eventually(&what, 60, || reason(engine)).await?;
         *reasons.entry(reason).or_default() += 1;
     }
     let all: Api<UserEngine> = namespace.api();
@@ -266,6 +300,116 @@ async fn come_and_go(
         Ok((left.items.len() == 1).then_some(()))
     })
     .await
+}
+
+/// What an operator says of it: the reason of `Ready`. What the definition says before anybody does is none. An engine that is coming
+/// up need not be told of for a minute: that its pod is asked for says as much.
+async fn reason(engine: &Engine) -> anyhow::Result<Option<String>> {
+    let found = engine.get().await?;
+    if found.status.as_ref().is_some_and(UserEngineStatus::is_told) {
+        let ready = condition(&found, "Ready").filter(|ready| ready.reason != "Pending");
+        return Ok(ready.map(|ready| ready.reason));
+    }
+    let sets: Api<StatefulSet> = engine.namespace.api();
+    let set = sets.get_opt(&engine.name).await?;
+    let set = set.filter(|_| !found.spec.suspended);
+    Ok(set.map(|_| "its pod is asked for".to_owned()))
+}
+
+/// Changes a running engine like each of these, and takes that back each time; in the end it has the brain that it had. Gives how often
+/// it came to what.
+async fn changed_while_it_runs(
+    namespace: &Namespace,
+    door: &Api<DynamicObject>,
+    accepted: &[Wrong],
+) -> anyhow::Result<Reasons> {
+    let engine = Engine::ready(namespace, "running", "running").await?;
+    let brain = brain(&engine).await?;
+    let right = spec_of(&door.get(&engine.name).await?)?;
+    let most = if is_whole() { usize::MAX } else { OF_RUNNING };
+    let mut outcomes = Reasons::new();
+    for wrong in accepted.iter().take(most) {
+        let outcome = there_and_back(&engine, door, &right, wrong).await;
+        let outcome = outcome.with_context(|| format!("a running engine with {}", wrong.what))?;
+        *outcomes.entry(outcome).or_default() += 1;
+    }
+    ensure!(self::brain(&engine).await? == brain, "it has another brain");
+    Ok(outcomes)
+}
+
+/// The id of the brain that an engine says it has.
+async fn brain(engine: &Engine) -> anyhow::Result<String> {
+    let said = inside(engine).await?;
+    let id = said.get("database_id").and_then(Value::as_str);
+    Ok(id.context("the brain has no id")?.to_owned())
+}
+
+fn spec_of(object: &DynamicObject) -> anyhow::Result<Value> {
+    object.data.get("spec").cloned().context("no spec")
+}
+
+/// One change, what became of the engine, and the way back.
+async fn there_and_back(
+    engine: &Engine,
+    door: &Api<DynamicObject>,
+    right: &Value,
+    wrong: &Wrong,
+) -> anyhow::Result<String> {
+    let before = engine.pod().await?.and_then(|pod| pod.uid());
+    let before = before.context("no pod")?;
+    let Some(spec) = put(door, &engine.name, &wrong.within(right)).await? else {
+        return Ok("refused".to_owned());
+    };
+    let keeps_pod = PARTS.iter().all(|part| spec.get(part) == right.get(part));
+    let outcome = eventually("what became of it", 60, || {
+        outcome(engine, &before, keeps_pod)
+    })
+    .await?;
+    let back = put(door, &engine.name, right).await?;
+    ensure!(back.is_some(), "the change cannot be taken back");
+    engine.wait_phase(Phase::Ready).await?;
+    let after = engine.pod().await?.and_then(|pod| pod.uid());
+    ensure!(
+        !keeps_pod || after == Some(before),
+        "it lost its pod on the way back"
+    );
+    Ok(outcome)
+}
+
+/// Puts this in the place of an engine's spec, and gives what the API server made of it; `None` if it refuses.
+async fn put(door: &Api<DynamicObject>, name: &str, spec: &Value) -> anyhow::Result<Option<Value>> {
+    // The operator may write in between, which is a conflict.
+    eventually(&format!("{name} to be changed"), 30, || async {
+        let mut object = door.get(name).await?;
+        let fields = object.data.as_object_mut().context("no fields")?;
+        fields.insert("spec".to_owned(), spec.clone());
+        match door.replace(name, &PostParams::default(), &object).await {
+            Ok(changed) => Ok(Some(Some(spec_of(&changed)?))),
+            Err(kube::Error::Api(status)) if matches!(status.code, 400 | 422) => Ok(Some(None)),
+            Err(error) => Err(error.into()),
+        }
+    })
+    .await
+}
+
+/// What became of a running engine that was changed, once the operator has looked at the change.
+async fn outcome(engine: &Engine, former: &str, keeps_pod: bool) -> anyhow::Result<Option<String>> {
+    let now = engine.get().await?;
+    let pod = engine.pod().await?.filter(is_ready);
+    let pod = pod.and_then(|pod| pod.uid());
+    let is_same = pod.as_deref() == Some(former);
+    ensure!(is_same || !keeps_pod, "it lost its pod");
+    let looked_at = now.status.as_ref().and_then(|it| it.observed_generation);
+    if looked_at != now.metadata.generation {
+        return Ok(None);
+    }
+    let ready = condition(&now, "Ready").context("no condition Ready")?;
+    Ok(match pod {
+        _ if ready.status != "True" => Some(ready.reason),
+        Some(_) if is_same => Some("serves on".to_owned()),
+        Some(_) => Some("serves in another pod".to_owned()),
+        None => None,
+    })
 }
 
 /// What changes when anybody touches an engine: its object, or its pod.

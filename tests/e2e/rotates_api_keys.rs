@@ -10,6 +10,7 @@ use kube::api::ListParams;
 use kube::{Api, ResourceExt};
 use serde_json::json;
 use userengine_api::status::{ApiKeyInfo, Phase};
+use userengine_e2e::state::state;
 use userengine_e2e::{Backend, Engine, Namespace, eventually, holds, in_namespace};
 
 /// Seconds of overlap.
@@ -173,6 +174,32 @@ async fn a_suspended_engine_has_another_key_at_once_and_the_same_id_does_nothing
         engine.wait_phase(Phase::Ready).await?;
         holds("the Secret stays as it is", 5, || async {
             Ok(secret(&namespace).await?.resource_version() == version)
+        })
+        .await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn an_engine_that_is_deleted_while_two_keys_are_accepted_goes_with_all_that_it_had()
+-> anyhow::Result<()> {
+    in_namespace("leavingkey", |namespace| async move {
+        let engine = Engine::ready(&namespace, "alice", "alice").await?;
+        let asked = json!({ "rotationId": "r-1", "overlap": "1h" });
+        engine
+            .change(json!({ "deletionPolicy": "Delete", "apiKey": asked }))
+            .await?;
+        eventually("the overlap to begin", 60, || async {
+            let now = status(&engine).await?;
+            ensure!(now.phase.as_deref() == Some("Overlapping"), "{now:?}");
+            Ok(Some(()))
+        })
+        .await?;
+        engine.delete().await?;
+        eventually("nothing to be left", 60, || async {
+            let left = state(&namespace).await?;
+            ensure!(left == "[]", "{left}");
+            Ok(Some(()))
         })
         .await
     })

@@ -51,6 +51,22 @@ fn foreign() -> Vec<(&'static str, Value, &'static str)> {
             privileges,
         ),
         (
+            "/initContainers",
+            json!([{
+                "name": "t", "image": "localhost/t:1", "ports": [{ "containerPort": 1, "hostPort": 1 }],
+                "securityContext": { "allowPrivilegeEscalation": false },
+            }]),
+            node,
+        ),
+        (
+            "/initContainers",
+            json!([{
+                "name": "t", "image": "localhost/t:1",
+                "securityContext": { "allowPrivilegeEscalation": false, "capabilities": { "add": ["NET_ADMIN"] } },
+            }]),
+            privileges,
+        ),
+        (
             "/volumes/-",
             json!({ "name": "t", "hostPath": { "path": "/" } }),
             mounts,
@@ -86,6 +102,14 @@ async fn the_pods_that_the_operator_asks_for_have_what_is_their_engines_and_no_m
                 .await?;
             job.refused(Write::Create(change), words).await?;
         }
+        // One that is there cannot get any: the API server itself refuses that.
+        let claimed = set("/spec/volumeClaimTemplates", json!([{
+            "metadata": { "name": "t" },
+            "spec": { "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": "1Mi" } } },
+        }]));
+        set_of_alice
+            .refused(Write::Create(claimed), "nothing else")
+            .await?;
         let named = set("/metadata/name", "alice-nightly");
         job.refused(Write::Create(named), "under the names that the children")
             .await

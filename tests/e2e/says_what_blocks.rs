@@ -1,11 +1,13 @@
 //! What keeps an engine from coming up is a reason of its own, within five seconds of its showing, told once; and once it is
 //! mended nobody waits for anybody's next try.
 
-use anyhow::ensure;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use anyhow::{Context as _, ensure};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Pod, ResourceQuota, Secret};
 use kube::ResourceExt;
-use kube::api::{DeleteParams, PostParams};
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 use userengine_api::UserEngine;
 use userengine_api::status::Phase;
@@ -34,6 +36,49 @@ async fn an_image_that_cannot_be_had_is_named_and_another_one_is_taken_at_once()
         is_told_once(&engine, "ImagePullFailed", 30).await?;
         engine.class(json!({ "image": ENGINE_IMAGE })).await?;
         is_back(&engine).await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn an_image_is_asked_for_anew_once_there_is_another_secret_to_pull_it_with()
+-> anyhow::Result<()> {
+    in_namespace("pulled", |namespace| async move {
+        let class = json!({ "image": "localhost/none:1", "imagePullSecrets": ["registry"] });
+        let engine = Engine::of_class(&namespace, class).await?;
+        let is_replaced = async |what: &str| -> anyhow::Result<()> {
+            engine
+                .wait_reason("EngineAvailable", "ImagePullFailed")
+                .await?;
+            let before = engine.pod().await?.context("no pod")?.uid();
+            let write = async |step: usize| {
+                let config =
+                    json!({ "auths": { "localhost": { "username": "test", "password": step.to_string() } } });
+                let secret = json!({
+                    "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/dockerconfigjson",
+                    "metadata": { "name": "registry" },
+                    "stringData": { ".dockerconfigjson": config.to_string() },
+                });
+                let secrets = namespace.api::<Secret>();
+                secrets
+                    .patch(
+                        "registry",
+                        &PatchParams::apply("test").force(),
+                        &Patch::Apply(&secret),
+                    )
+                    .await
+            };
+            // Times are in whole seconds, and what was written in the pod's first one may be older.
+            let step = AtomicUsize::new(0);
+            eventually(what, 30, || async {
+                write(step.fetch_add(1, Ordering::Relaxed)).await?;
+                let now = engine.pod().await?.and_then(|pod| pod.uid());
+                Ok((now.is_some() && now != before).then_some(()))
+            })
+            .await
+        };
+        is_replaced("another pod, as the Secret is there").await?;
+        is_replaced("another pod, as the Secret is another").await
     })
     .await
 }

@@ -1,5 +1,6 @@
 //! An operator as a process of this machine, which reaches the API server only through what stands between them.
 
+use std::cell::RefCell;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -9,10 +10,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use k8s_openapi::api::authentication::v1::TokenRequest;
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::ServiceAccount;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::Api;
-use kube::api::PostParams;
+use kube::api::{DeleteParams, PostParams};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use tempfile::TempDir;
@@ -23,12 +25,15 @@ use tokio::time::timeout;
 use userengine_api::layout::INTERNAL_PORT;
 
 use crate::between::Between;
-use crate::{Namespace, SYSTEM};
+use crate::operator::LEASE;
+use crate::{Namespace, SYSTEM, eventually};
 
 /// The chart's ServiceAccount and Deployment.
 const NAME: &str = "userengine";
 /// Longest wait for its end.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Seconds in which one that leads has renewed, also after another one had to take over.
+const RENEWED_WITHIN: u64 = 30;
 /// Name of the policy that lets a local operator talk to the engines of a namespace.
 pub const WINDOW: &str = "local-operator";
 
@@ -133,6 +138,28 @@ impl Drop for LocalOperator {
     fn drop(&mut self) {
         self.supervisor.abort();
     }
+}
+
+/// Who leads, and renews: not only did so before it died.
+pub async fn renewing_leader(client: &kube::Client) -> anyhow::Result<String> {
+    let leases: Api<Lease> = Api::namespaced(client.clone(), SYSTEM);
+    let last = RefCell::new(None);
+    eventually("a leader that renews", RENEWED_WITHIN, || async {
+        let spec = leases.get(LEASE).await?.spec;
+        let now = spec.and_then(|it| Some((it.holder_identity?, it.renew_time?)));
+        let last = last.replace(now.clone());
+        let renews = now.zip(last);
+        let renews = renews.filter(|(now, last)| now.0 == last.0 && now.1 != last.1);
+        Ok(renews.map(|((holder, _), _)| holder))
+    })
+    .await
+}
+
+/// Takes the Lease away by which one of them leads.
+pub async fn take_lease_away(client: &kube::Client) -> anyhow::Result<()> {
+    let leases: Api<Lease> = Api::namespaced(client.clone(), SYSTEM);
+    leases.delete(LEASE, &DeleteParams::default()).await?;
+    Ok(())
 }
 
 impl Namespace {

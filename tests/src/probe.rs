@@ -106,12 +106,22 @@ impl Probe {
 
     /// Starts a pod that takes connections of everybody, and gives its address and port.
     pub async fn serve(namespace: &Namespace, name: &str) -> anyhow::Result<String> {
+        let address = Self::serve_on(namespace, name, "8080").await?;
+        Ok(format!("{address}:8080"))
+    }
+
+    /// The same on several ports, such as `8080,8081`; gives its address alone.
+    pub async fn serve_on(
+        namespace: &Namespace,
+        name: &str,
+        ports: &str,
+    ) -> anyhow::Result<String> {
         let container = json!({
-            "name": "probe", "image": PROBE_IMAGE, "args": ["serve", "--tcp", "8080"], "securityContext": security(),
+            "name": "probe", "image": PROBE_IMAGE, "args": ["serve", "--tcp", ports], "securityContext": security(),
         });
         let pod = run_pod(namespace, name, json!({}), json!([]), container).await?;
         let address = pod.status.and_then(|status| status.pod_ip);
-        Ok(format!("{}:8080", address.context("no address")?))
+        address.context("no address")
     }
 
     /// Starts a probe inside the network of a running pod, as an ephemeral container.

@@ -27,6 +27,8 @@ const BETWEEN: Duration = Duration::from_millis(300);
 const BACK: i64 = 25;
 /// Seconds in which it is said that a pod is ready, on a loaded machine.
 const TOLD: i64 = 10;
+/// Seconds in which a blocked engine is looked at again, though nothing wakes the operator.
+pub const LOOK: u64 = 11;
 
 impl Engine {
     /// Creates an engine of a class of its own, which has the namespace's name, with these changes to the test class.
@@ -99,6 +101,14 @@ pub fn ended_for(container: &ContainerStatus, reason: &str) -> bool {
         .into_iter()
         .filter_map(|state| state.as_ref()?.terminated.as_ref())
         .any(|ended| ended.reason.as_deref() == Some(reason))
+}
+
+/// It left such a word when it ended, now or before its last start.
+pub fn ended_saying(container: &ContainerStatus, word: &str) -> bool {
+    [&container.state, &container.last_state]
+        .into_iter()
+        .filter_map(|state| state.as_ref()?.terminated.as_ref()?.message.as_deref())
+        .any(|message| message.contains(word))
 }
 
 /// An Event of the cluster's own tells this of an object in the namespace, in these words.
@@ -210,6 +220,30 @@ pub async fn counts(engine: &Engine, reason: &str) -> anyhow::Result<Vec<i32>> {
         .into_iter()
         .map(|it| it.series);
     Ok(series.map(|it| it.map_or(1, |it| it.count)).collect())
+}
+
+/// How often it was told in all, of every engine that has had this name.
+pub async fn times(engine: &Engine, reason: &str) -> anyhow::Result<i32> {
+    Ok(counts(engine, reason).await?.into_iter().sum())
+}
+
+/// It is told once more than `before`, and not again: for what was told of former troubles too, or is not all that is written.
+pub async fn is_told_once_since(
+    engine: &Engine,
+    reason: &str,
+    before: i32,
+    seconds: u64,
+) -> anyhow::Result<()> {
+    let once = before + 1;
+    // The Event comes after the status.
+    eventually(&format!("{reason} to be told"), 10, || async {
+        Ok((times(engine, reason).await? == once).then_some(()))
+    })
+    .await?;
+    holds(&format!("{reason} is told once"), seconds, || async {
+        Ok(times(engine, reason).await? == once)
+    })
+    .await
 }
 
 /// What they say.

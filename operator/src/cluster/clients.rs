@@ -42,7 +42,8 @@ fn patient(cluster: &Config, patience: Duration) -> Config {
     cluster.read_timeout = Some(patience);
     // Counted from the request on: a connection may have been idle before.
     cluster.reset_reader_on_write = true;
-    // The library would try again by itself for minutes, without asking anybody whether that is still wanted.
+    // The library would try again by itself for minutes, without asking anybody whether that is still wanted. That the API server is
+    // left alone for as long as it asks is `Busy`'s part.
     cluster.default_retry = false;
     cluster
 }

@@ -9,6 +9,8 @@ use tokio::time::Instant;
 use tower::BoxError;
 use tower::filter::{FilterLayer, Predicate};
 
+use crate::cluster::Busy;
+
 /// Lets writes pass while this replica leads: each is judged when it goes out, so that one that was decided before the process
 /// stood still is not made after.
 #[derive(Clone, Debug, Default)]
@@ -36,11 +38,11 @@ impl Fence {
         until.is_some_and(|until| Instant::now() < until)
     }
 
-    /// A client whose every write goes through here.
-    pub fn guard(&self, cluster: kube::Config) -> kube::Result<Client> {
+    /// A client whose every write goes through here, once the API server wants it.
+    pub fn guard(&self, cluster: kube::Config, busy: &Busy) -> kube::Result<Client> {
         let fence = FilterLayer::new(self.clone());
         let client = ClientBuilder::try_from(cluster)?;
-        Ok(client.with_layer(&fence).build())
+        Ok(client.with_layer(&fence).with_layer(busy).build())
     }
 }
 

@@ -34,7 +34,9 @@ pub struct Refused {
 impl Refused {
     /// Asking for this growth now would be asking the same again.
     pub fn stands_against(&self, growth: &Growth, now: Timestamp) -> bool {
-        self.growth == *growth && now.duration_since(self.at) < STANDS
+        // A clock that was put back makes no refusal last.
+        let age = now.duration_since(self.at);
+        self.growth == *growth && (SignedDuration::ZERO..STANDS).contains(&age)
     }
 }
 
@@ -59,5 +61,30 @@ impl Refusals {
     pub fn forget(&self, engine: &str) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.remove(engine);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_stands_for_a_while_and_never_because_the_clock_was_put_back() {
+        let growth = Growth {
+            claim: None,
+            from: "1Gi".parse().unwrap(),
+            to: "2Gi".parse().unwrap(),
+        };
+        let refused = Refused {
+            growth: growth.clone(),
+            message: String::new(),
+            at: Timestamp::from_second(86_400).unwrap(),
+        };
+        let stands = |second| {
+            let now = Timestamp::from_second(second).unwrap();
+            refused.stands_against(&growth, now)
+        };
+        assert!(stands(86_400) && stands(86_999));
+        assert!(!stands(87_000) && !stands(0));
     }
 }

@@ -109,6 +109,8 @@ enum Known {
     Mute {
         misses: u32,
         next: Instant,
+        /// What it said before.
+        version: Option<Box<str>>,
     },
 }
 
@@ -128,11 +130,8 @@ impl Insides {
     /// The version that the engine in this pod says it has; from memory if this run was asked before. An error is how long it
     /// is not asked again.
     pub async fn version(&self, engine: &str, pod: &Pod) -> Result<Box<str>, Duration> {
-        let run = run_of(pod);
-        if let Some((known, Known::Version(version))) = self.known().get(engine)
-            && *known == run
-        {
-            return Ok(version.clone());
+        if let Some(version) = self.said(engine, run_of(pod)) {
+            return Ok(version);
         }
         Ok(self.ask(engine, pod).await?.version.into())
     }
@@ -141,7 +140,7 @@ impl Insides {
     pub async fn ask(&self, engine: &str, pod: &Pod) -> Result<Inside, Duration> {
         let run = run_of(pod);
         let misses = match self.known().get(engine) {
-            Some((known, Known::Mute { misses, next })) if *known == run => {
+            Some((known, Known::Mute { misses, next, .. })) if *known == run => {
                 let left = next.saturating_duration_since(Instant::now());
                 if !left.is_zero() {
                     return Err(left);
@@ -165,11 +164,34 @@ impl Insides {
                 let wait = pause(misses);
                 tracing::warn!(engine, %error, again_s = wait.as_secs(), "the engine could not be asked; it is asked again");
                 let next = Instant::now() + wait;
-                (Known::Mute { misses, next }, Err(wait))
+                let version = self.said(engine, run);
+                let known = Known::Mute {
+                    misses,
+                    next,
+                    version,
+                };
+                (known, Err(wait))
             }
         };
         self.known().insert(engine.to_owned(), (run, known));
         said
+    }
+
+    /// The version that this run has said.
+    fn said(&self, engine: &str, run: Run) -> Option<Box<str>> {
+        match self.known().get(engine)? {
+            (known, Known::Version(version)) if *known == run => Some(version.clone()),
+            (known, Known::Mute { version, .. }) if *known == run => version.clone(),
+            _ => None,
+        }
+    }
+
+    /// How long an engine that did not answer is not asked again.
+    pub fn silence(&self, engine: &str) -> Option<Duration> {
+        match self.known().get(engine)? {
+            (_, Known::Mute { next, .. }) => next.checked_duration_since(Instant::now()),
+            (_, Known::Version(_)) => None,
+        }
     }
 
     /// Forgets an engine that is gone.
@@ -295,6 +317,24 @@ mod tests {
         assert_eq!(wait("1").await, SELDOM, "others are being asked");
         assert_eq!(wait("2").await, AGAIN);
         drop(busy);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_version_that_was_said_outlasts_a_silence_of_the_same_run() {
+        let insides = Insides::default();
+        let told = (run_of(&pod("1", 0)), Known::Version("0.1.0".into()));
+        insides.known().insert("e".to_owned(), told);
+        assert_eq!(insides.silence("e"), None);
+        for _ in 0..2 {
+            assert!(insides.ask("e", &pod("1", 0)).await.is_err());
+            assert_eq!(insides.silence("e"), Some(AGAIN));
+            let version = insides.version("e", &pod("1", 0)).await;
+            assert_eq!(version.unwrap().as_ref(), "0.1.0");
+        }
+        assert!(
+            insides.version("e", &pod("1", 1)).await.is_err(),
+            "another run"
+        );
     }
 
     #[test]

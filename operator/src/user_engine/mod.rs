@@ -227,20 +227,23 @@ async fn rounds(engine: &EngineSketch, context: &Context, look: Look) -> Result<
         }
         let mut assessment = assess(context, &mut observed).await;
         let plan = plan::plan(&observed, &assessment);
-        let applied = match apply::apply(&writer, &observed, &plan).await {
-            Ok(applied) => applied,
-            Err(error) => {
-                let lasting = lasting(context, &observed, &error);
-                if lasting.is_some() {
-                    let trouble = lasting.as_ref();
-                    finish(context, &writer, look, &observed, &assessment, trouble).await?;
-                }
-                return Err(error.into());
-            }
-        };
-        if applied.trouble.is_none() {
-            news::tell(context, &observed.engine, &assessment, &plan.news).await;
+        let applied = apply::apply(&writer, &observed, &plan).await;
+        if applied.is_whole() {
+            news::tell(context, &observed, &assessment, &plan.news).await;
+        } else if assessment.standing == Standing::Behind {
+            // It is not restarted for its class: another may have its place.
+            context.rollouts.forget(&observed.full_name());
+        }
+        if applied.turned {
             news::tell_of_api_key(context, &observed.engine, plan.api_key_news.as_ref()).await;
+        }
+        if let Some(error) = applied.error {
+            let lasting = lasting(context, &observed, &error);
+            if lasting.is_some() {
+                let trouble = lasting.as_ref();
+                finish(context, &writer, look, &observed, &assessment, trouble).await?;
+            }
+            return Err(error.into());
         }
         // The answer to a write of our own wakes nobody.
         let has_grown = plan.grows() && applied.refused_growth.is_none();
@@ -318,6 +321,7 @@ pub fn forget(context: &Context, engine: &EngineName) {
     let name = engine.to_string();
     context.metrics.engine(&name, None);
     context.metrics.key(&name, None);
+    context.metrics.forget_rotation(&name);
     context.growths.forget(&name);
     context.rollouts.forget(&name);
     context.insides.forget(&name);
@@ -337,7 +341,10 @@ async fn finish(
 ) -> Result<Done, Error> {
     let asked = ask_version(context, observed, assessment).await;
     let (version, unheard) = match asked {
-        Some(Ok(version)) => (Some(version), None),
+        Some(Ok(version)) => (
+            Some(version),
+            context.insides.silence(&observed.full_name()),
+        ),
         Some(Err(wait)) => (None, Some(wait)),
         None => (None, None),
     };

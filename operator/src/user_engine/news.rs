@@ -5,25 +5,34 @@ use std::fmt::Display;
 use kube::runtime::events::{Event, EventType};
 use userengine_api::UserEngine;
 use userengine_api::key::Kid;
-use userengine_rotation::decide::News;
+use userengine_rotation::decide::{Decision, News};
 use userengine_rotation::ledger::{Last, Ledger, Outcome};
 
 use super::Context;
 use super::api_key::News as ApiKeyNews;
 use super::assess::Assessment;
+use super::observed::Observed;
 use super::report::{event_of, publish};
 
-/// Tells. The ledger is the one before the news.
-pub async fn tell(context: &Context, engine: &UserEngine, assessment: &Assessment, news: &[News]) {
+/// Tells. The record is the one before the news.
+pub async fn tell(context: &Context, observed: &Observed, assessment: &Assessment, news: &[News]) {
     let Some(record) = &assessment.record else {
         return;
     };
+    if let Some(Decision::Write(next, _)) = assessment.rotation.as_ref().map(|it| &it.decision) {
+        let [before, now] = [&record.ledger, next].map(|it| it.open.as_ref().map(|it| it.phase));
+        if before != now {
+            context.metrics.rotates(&observed.full_name(), now);
+        }
+    }
     for one in news {
         if let News::Ended(last) | News::Rejected(last) = one {
-            context.metrics.rotated(outcome(last.outcome));
+            let certificate = last.certificate.as_ref();
+            let rows = certificate.map_or(0, |certificate| certificate.rows.values().sum());
+            context.metrics.rotated(last.outcome, rows);
         }
         for event in events(&record.ledger, one) {
-            publish(&context.recorder, engine, &event).await;
+            publish(&context.recorder, &observed.engine, &event).await;
         }
     }
 }
@@ -56,16 +65,6 @@ fn of_api_key(news: &ApiKeyNews) -> Event {
             "ApiKeyRetired",
             format!("rotation {id}: the former API key is not accepted any more"),
         ),
-    }
-}
-
-/// The label of a metric.
-fn outcome(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Certified => "certified",
-        Outcome::Rejected => "rejected",
-        Outcome::Refused => "refused",
-        Outcome::Failed => "failed",
     }
 }
 

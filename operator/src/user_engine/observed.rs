@@ -48,7 +48,7 @@ pub struct Observed {
     pub events: Vec<Event>,
     /// A hash of what bounds the pods of the namespace, while it keeps the engine's from being made.
     pub bounds: Option<String>,
-    /// What the kubelet looked for in vain is there by now.
+    /// What the kubelet looked for in vain is there by now, or what it cannot pull the image with is another since.
     pub found: bool,
     /// The growth of the volume that was refused last.
     pub refused_growth: Option<Refused>,
@@ -133,6 +133,16 @@ impl Observed {
     /// The engine's StatefulSet.
     pub fn stateful_set(&self) -> Option<&DynamicObject> {
         self.own(ChildKind::StatefulSet)
+    }
+
+    /// The uid of the StatefulSet that the engine's pod is of. One that somebody has made his own runs the engine all the same; that
+    /// of a former engine does not.
+    pub fn runs_from(&self) -> Option<&str> {
+        let (kind, name) = (ChildKind::StatefulSet, self.names().main());
+        let live = self.children.get(&ChildId { kind, name })?;
+        let whose = ownership(&live.metadata, &self.name(), &self.uid());
+        let is_current = whose != Ownership::Former;
+        live.metadata.uid.as_deref().filter(|_| is_current)
     }
 
     /// What the operator remembers of the engine is kept under this: namespace and name.

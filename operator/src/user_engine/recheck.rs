@@ -71,7 +71,7 @@ pub fn recheck(report: &Report<'_>, unheard: Option<Duration>) -> Duration {
     });
     let rotation = report.assessment.rotation.as_ref();
     let rotation = rotation.map(|rotation| self::rotation(rotation, quiet, blocked(report)));
-    [rotation, api_key(report)]
+    [rotation, api_key(report, unheard)]
         .into_iter()
         .flatten()
         .fold(own, Duration::min)
@@ -90,11 +90,11 @@ fn blocked(report: &Report<'_>) -> Duration {
 }
 
 /// The end of an overlap wakes nobody. Until then the engine is not at rest: an operator that starts meanwhile has to look.
-fn api_key(report: &Report<'_>) -> Option<Duration> {
+fn api_key(report: &Report<'_>, unheard: Option<Duration>) -> Option<Duration> {
     match report.assessment.api_key.as_ref()? {
         Decision::Write(_) => report.trouble.is_none().then_some(ROTATING),
         Decision::AwaitEngine if report.observed.proof.is_some() => Some(API_KEYS),
-        Decision::AwaitEngine => Some(INSIDE),
+        Decision::AwaitEngine => Some(unheard.unwrap_or(INSIDE)),
         Decision::AwaitTime(left) => {
             let left = u64::try_from(*left).ok().map(Duration::from_secs);
             left.map(|left| left.min(QUIET / 2))
@@ -189,7 +189,11 @@ mod tests {
     use crate::user_engine::fixtures::{World, key, rotating, world};
     use crate::user_engine::observed::ApiKeySecret;
 
-    fn of(World(observed): &World) -> Duration {
+    fn of(world: &World) -> Duration {
+        of_one_unheard(world, None)
+    }
+
+    fn of_one_unheard(World(observed): &World, unheard: Option<Duration>) -> Duration {
         let assessment = crate::user_engine::assess::assess(observed);
         let report = Report {
             observed,
@@ -198,7 +202,7 @@ mod tests {
             version: None,
             now: Timestamp::UNIX_EPOCH,
         };
-        recheck(&report, None)
+        recheck(&report, unheard)
     }
 
     /// What somebody has to mend is looked at within ten seconds, and not by all at once.
@@ -348,6 +352,12 @@ mod tests {
         let id = "r-1".to_owned().try_into().unwrap();
         let mut waiting = changing(ApiKeyRecord::default().at(&id, Stage::Retiring));
         assert_eq!(of(&waiting), INSIDE, "it does not answer");
+        let seldom = Some(INSIDE * 8);
+        assert_eq!(
+            of_one_unheard(&waiting, seldom),
+            INSIDE * 8,
+            "nor did it before"
+        );
         waiting.0.proof = Some(
             serde_json::from_value(json!({
                 "version": "0.1.0", "write_kid": key(1).kid(), "api_key_hashes": ["ab", "cd"],

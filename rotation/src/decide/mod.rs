@@ -32,6 +32,9 @@ pub const ATTEMPT_SECONDS: i64 = 300;
 /// Seconds between two writes of progress: it is written down only so that the deadline moves with it.
 pub const PROGRESS_SECONDS: i64 = 60;
 
+/// Seconds by which the clocks of operators may differ without harm.
+pub const CLOCKS_SECONDS: i64 = 10;
+
 /// What comes next.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Decision {
@@ -111,6 +114,11 @@ pub fn decide(ledger: &Ledger, seen: &Seen<'_>) -> Decision {
     let Some(rotation) = &ledger.open else {
         return idle::decide(ledger, seen);
     };
+    if rotation.since.saturating_sub(seen.now) > CLOCKS_SECONDS {
+        // The clock was put back, or another operator's was ahead. The deadlines begin anew, and not when that time has come.
+        let next = open::moved(ledger, seen, rotation.clone());
+        return Decision::Write(Box::new(next), Vec::new());
+    }
     match rotation.phase {
         Phase::Minting => stopping::minting(ledger, rotation, seen),
         Phase::Quiescing => stopping::quiescing(ledger, rotation, seen),

@@ -4,13 +4,14 @@ pub mod cluster;
 pub mod nodes;
 pub mod program;
 pub mod template;
+mod told;
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::PostParams;
@@ -25,6 +26,7 @@ use userengine_e2e::SYSTEM;
 
 use self::cluster::Cluster;
 use self::program::{Kind, Operator};
+use self::told::Told;
 use crate::by_hand::TEMPLATE;
 use crate::machine::{pause, wait_until_quiet};
 use crate::on_cluster::{CLASS, QUIET};
@@ -184,9 +186,12 @@ impl Fleet {
         let mut found = Side::default();
         let engines = f64::from(u32::try_from(self.size)?);
         let is_quiet = if before == Before::Nothing {
-            let seconds = self.grow().await?;
+            let (seconds, told) = self.grow().await?;
             operator.until_quiet(self.size, STILL, LIMIT)?;
             let counts = operator.counts()?;
+            if kind == Kind::Ours {
+                found.notes.push(told.describe(&operator.writes()?));
+            }
             found.grown = Some(Grown {
                 seconds,
                 writes: counts.writes / engines,
@@ -228,14 +233,14 @@ impl Fleet {
         Ok(found)
     }
 
-    /// Makes all engines; seconds until all are Ready.
-    async fn grow(&self) -> anyhow::Result<f64> {
+    /// Makes all engines; seconds until all are Ready, and what was told of them until then.
+    async fn grow(&self) -> anyhow::Result<(f64, Told)> {
         let began = Instant::now();
         let ready = timeout(LIMIT, all_ready(self.client.clone(), self.size));
         let (created, ready) = tokio::join!(create(&self.client, self.size), ready);
         created?;
-        ready.context("not all engines became Ready")??;
-        Ok(began.elapsed().as_secs_f64())
+        let told = ready.context("not all engines became Ready")??;
+        Ok((began.elapsed().as_secs_f64(), told))
     }
 }
 
@@ -292,26 +297,22 @@ async fn create(client: &Client, size: usize) -> anyhow::Result<()> {
     engines.buffer_unordered(AT_ONCE).try_collect().await
 }
 
-/// Returns when so many engines say that they are Ready.
-async fn all_ready(client: Client, size: usize) -> anyhow::Result<()> {
+/// Returns what was told of them when so many engines say that they are Ready.
+async fn all_ready(client: Client, size: usize) -> anyhow::Result<Told> {
     let engines = watcher(Api::<UserEngine>::all(client), watcher::Config::default());
     let mut engines = std::pin::pin!(engines.default_backoff().applied_objects());
-    let mut ready = BTreeSet::new();
+    let (mut ready, mut told) = (BTreeSet::new(), Told::default());
     while let Some(engine) = engines.next().await {
         let Ok(engine) = engine else { continue };
+        told.hear(&engine);
         if engine.status.as_ref().and_then(|status| status.phase) == Some(Phase::Ready) {
             ready.insert(engine.name_any());
         }
         if ready.len() == size {
-            return Ok(());
+            return Ok(told);
         }
     }
-    ensure!(
-        ready.len() == size,
-        "the watch ended at {} of {size}",
-        ready.len()
-    );
-    Ok(())
+    bail!("the watch ended at {} of {size}", ready.len())
 }
 
 fn together(

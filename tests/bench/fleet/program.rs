@@ -1,5 +1,6 @@
 //! An operator as a process of this machine, and what it says of itself.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -20,6 +21,9 @@ pub enum Kind {
     /// `Controller::new` with stores of all that it watches, as the documentation of kube shows it.
     Plain,
 }
+
+/// Begins each sample of its writes.
+const WRITES: &str = "userengine_operator_api_writes_total{";
 
 /// A running operator.
 pub struct Operator {
@@ -87,10 +91,23 @@ impl Operator {
                 .fold(0.0, |sum, value| sum + value)
         };
         Ok(Counts {
-            writes: sum("userengine_operator_api_writes_total{"),
+            writes: sum(WRITES),
             reconciles: sum("userengine_operator_reconcile_duration_seconds_count{"),
             engines: sum("userengine_operator_engines{"),
         })
+    }
+
+    /// What it has written so far, by verb and kind.
+    pub fn writes(&self) -> anyhow::Result<BTreeMap<String, u64>> {
+        let text = self.metrics()?;
+        let lines = text.lines().filter_map(|line| line.strip_prefix(WRITES));
+        lines
+            .map(|line| {
+                let (labels, times) = line.rsplit_once("} ").context("a sample has a value")?;
+                let words: Vec<_> = labels.split('"').skip(1).step_by(2).collect();
+                Ok((words.join(" "), times.parse()?))
+            })
+            .collect()
     }
 
     /// Waits until it knows `engines` and has written nothing for `still`; gives the seconds from its start to the last write, or

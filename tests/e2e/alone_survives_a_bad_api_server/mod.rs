@@ -231,6 +231,7 @@ impl Campaign<'_> {
                 let expected = expected.get(&(policy, story));
                 let expected = expected.context("nothing to compare with")?;
                 let told = life.tell(story, harm, Some(&expected.state)).await;
+                let told = told.and_then(|told| tried(harm, told));
                 let told = told.with_context(|| format!("{policy} {story:?} {harm:?}"));
                 let strikes = told.as_ref().map_or(1, |told| told.strikes);
                 eprintln!(
@@ -253,4 +254,14 @@ impl Campaign<'_> {
         }
         spared
     }
+}
+
+/// A part whose events were all shown in spite of a fault that hides them, or in which no watch went on past one, says nothing.
+fn tried(harm: Harm, told: Told) -> anyhow::Result<Told> {
+    let hides = matches!(
+        harm,
+        Harm::Trouble(Fault::Dropped | Fault::BookmarksOnly, _)
+    );
+    ensure!(!hides || told.strikes > 0, "no event was hidden");
+    Ok(told)
 }

@@ -28,6 +28,10 @@ const DEATHS: u64 = 2000;
 const TAKEOVERS: usize = 10;
 /// So many deaths from one of the API server or of etcd to the next.
 const OUTAGES: usize = 25;
+/// So many deaths from one at which both lead for a moment to the next.
+const BOTH_LEAD: usize = 40;
+/// The first of those: the slice has one, and none of them is one that anything else is done at.
+const FIRST_BOTH_LEAD: usize = 7;
 
 #[tokio::test]
 async fn alone_engines_come_to_the_same_under_operators_that_die_all_the_time() -> anyhow::Result<()>
@@ -81,6 +85,7 @@ impl Extent {
 #[derive(Default)]
 struct Toll {
     takeovers: usize,
+    both_led: usize,
     outages: usize,
     changes: usize,
     slowest: Duration,
@@ -95,6 +100,7 @@ impl Toll {
         } = extent;
         let Self {
             takeovers,
+            both_led,
             outages,
             changes,
             slowest,
@@ -102,8 +108,8 @@ impl Toll {
         let slowest = slowest.as_secs_f64();
         format!(
             "seed {seed}. {engines} engines, two operators, {deaths} SIGKILLs to operators, after {takeovers} of which the other \
-             one had to take over; {outages} times the API server or etcd died; {changes} changes. The last engine was as \
-             expected {slowest:.1} s after the last change, and no credential was lost."
+             one had to take over and at {both_led} of which both led for a moment; {outages} times the API server or etcd died; \
+             {changes} changes. The last engine was as expected {slowest:.1} s after the last change, and no credential was lost."
         )
     }
 }
@@ -136,6 +142,7 @@ async fn churn(client: &kube::Client, pair: &Pair, extent: Extent) -> anyhow::Re
     let slowest = took.into_iter().max();
     let changes = changes.load(Ordering::SeqCst);
     ensure!(changes > extent.deaths, "{changes} changes only");
+    ensure!(toll.both_led > 0, "at no time did both lead");
     Ok(Toll {
         changes,
         slowest: slowest.unwrap_or_default(),
@@ -152,6 +159,8 @@ async fn die(client: &kube::Client, pair: &Pair, extent: Extent) -> anyhow::Resu
         if turn % TAKEOVERS == TAKEOVERS / 2 {
             pair.take_over(client).await?;
             toll.takeovers += 1;
+        } else if turn % BOTH_LEAD == FIRST_BOTH_LEAD {
+            toll.both_led += usize::from(pair.lead_at_once(client).await?);
         } else {
             pair.kill_one(draw(!extent.seed, place).is_multiple_of(2));
         }

@@ -51,6 +51,12 @@ impl Call {
         format!("{}?{}", self.path, self.query)
     }
 
+    /// The version that a watch goes on from.
+    pub fn version(&self) -> Option<&str> {
+        let mut parts = self.query.split('&');
+        parts.find_map(|part| part.strip_prefix("resourceVersion="))
+    }
+
     /// It is about an object of this namespace.
     pub fn is_in(&self, namespace: &str) -> bool {
         self.path.contains(&format!("/namespaces/{namespace}/"))

@@ -17,7 +17,7 @@ pub enum Fault {
     Conflict,
     /// A write is carried out, and the connection is cut before its answer.
     AnswerLost,
-    /// 429 with `Retry-After: 1`.
+    /// 429 with `Retry-After: 2`: for longer than the fault lasts.
     TooMany,
     /// 500.
     Failure,
@@ -29,11 +29,12 @@ pub enum Fault {
     Cut,
     /// A watch stays open and says nothing more, not even after the fault is gone.
     Silent,
-    /// Events are missing from a watch; it is told so afterwards.
+    /// Events are missing from a watch that stays open; it is told so afterwards.
     Dropped,
     /// Events come twice.
     Duplicated,
-    /// A watch has bookmarks only; it is told so afterwards.
+    /// In the place of each event a watch gets a bookmark of its version, and ends, so that it comes again from there: past what
+    /// it never saw. It is told so afterwards.
     BookmarksOnly,
     /// A watch is told that its version is too old, and the list that it asks for then is an old one.
     StaleList,
@@ -79,7 +80,7 @@ impl Fault {
         match self {
             Self::Conflict => "409 to a write",
             Self::AnswerLost => "write carried out, its answer lost",
-            Self::TooMany => "429 with `Retry-After: 1`",
+            Self::TooMany => "429 with `Retry-After: 2`",
             Self::Failure => "500",
             Self::NoAnswer => "no answer, ever",
             Self::Gone => "410 to a watch",
@@ -120,7 +121,7 @@ impl Fault {
         };
         let mut answer = (code, status(code, reason)).into_response();
         if self == Self::TooMany {
-            let wait = http::HeaderValue::from_static("1");
+            let wait = http::HeaderValue::from_static("2");
             answer.headers_mut().insert("retry-after", wait);
         }
         Some(answer)

@@ -8,7 +8,7 @@ mod seen;
 mod watching;
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context as _;
@@ -51,6 +51,8 @@ struct Shared {
     /// The operator's process; 0 if there is none.
     process: Arc<AtomicI32>,
     trouble: watch::Sender<Option<Trouble>>,
+    /// Nothing about Leases is answered.
+    are_leases_mute: AtomicBool,
     seen: Mutex<Seen>,
 }
 
@@ -67,6 +69,7 @@ impl Between {
             upstream: Client::try_from(config)?,
             process,
             trouble: watch::channel(None).0,
+            are_leases_mute: AtomicBool::new(false),
             seen: Mutex::default(),
         });
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
@@ -123,6 +126,14 @@ impl Between {
     pub fn is_deadly(&self) -> bool {
         let seen = self.shared.seen();
         seen.deadly.is_some() || seen.late.is_some()
+    }
+
+    /// No request about a Lease is answered from now on, or those that come from now on are again. Meanwhile a leader goes on for as
+    /// long as it may without renewing.
+    pub fn mute_leases(&self, are_mute: bool) {
+        self.shared
+            .are_leases_mute
+            .store(are_mute, Ordering::SeqCst);
     }
 
     /// From now on there is this fault, at places that the seed gives.
@@ -215,7 +226,8 @@ fn end_to_end(mut headers: HeaderMap) -> HeaderMap {
 async fn pass(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let call = Call::of(&request);
     let fault = shared.strikes_call(call.kind);
-    if matches!(fault, Some(Fault::NoAnswer | Fault::CutOff)) {
+    let is_mute = shared.are_leases_mute.load(Ordering::SeqCst) && call.path.contains("/leases");
+    if is_mute || matches!(fault, Some(Fault::NoAnswer | Fault::CutOff)) {
         return std::future::pending().await;
     }
     if let Some(answer) = fault.and_then(Fault::answer) {
@@ -248,7 +260,7 @@ async fn carry_on(
         return Ok(answer.map(Body::new).into_response());
     }
     if call.kind == Kind::Watch {
-        return Ok(watching::pass(shared.clone(), answer));
+        return Ok(watching::pass(shared.clone(), call, answer));
     }
     let (head, body) = answer.into_parts();
     let body = body

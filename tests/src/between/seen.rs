@@ -7,7 +7,7 @@ use http::Request;
 
 use super::Trouble;
 use super::call::{Call, Kind};
-use super::fault::draw;
+use super::fault::{Fault, draw};
 
 #[derive(Default)]
 pub(super) struct Seen {
@@ -24,6 +24,8 @@ pub(super) struct Seen {
     chances: u64,
     /// Those that it did strike.
     pub strikes: usize,
+    /// Path of a watch, and version of an event that a bookmark took the place of.
+    pub skipped: Vec<(String, String)>,
     /// Lists from before the fault.
     pub lists: HashMap<String, Bytes>,
 }
@@ -51,8 +53,22 @@ impl Seen {
             || self.chances == 0
             || draw(seed, self.chances).is_multiple_of(3);
         self.chances += 1;
-        self.strikes += usize::from(strikes);
+        // A bookmark counts once a watch has gone on from it.
+        self.strikes += usize::from(strikes && fault != Fault::BookmarksOnly);
         strikes
+    }
+
+    /// Whether this watch goes on from a bookmark, past an event that it was not shown.
+    pub fn goes_past(&mut self, watch: &Call) -> bool {
+        let mut skipped = self.skipped.iter();
+        let place = skipped
+            .position(|(path, at)| *path == watch.path && Some(at.as_str()) == watch.version());
+        // Once only: a list may have the same version, and then nothing is missing.
+        if let Some(place) = place {
+            self.skipped.swap_remove(place);
+            self.strikes += 1;
+        }
+        place.is_some()
     }
 
     /// Counts a write that was carried out; true if it is the one after which the operator dies.
@@ -94,7 +110,6 @@ impl Write {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::between::Fault;
 
     fn write(namespace: &str) -> Call {
         let path = format!("/api/v1/namespaces/{namespace}/secrets");
@@ -129,6 +144,21 @@ mod tests {
         let held = [&look, &write, &write].map(|it| seen.holds_back(&Call::of(it), it));
         assert_eq!(held, [false, true, false]);
         assert!(seen.held.is_some());
+    }
+
+    #[test]
+    fn a_bookmark_counts_once_the_watch_has_gone_on_from_it() {
+        let watch = |version: u32| {
+            let target = format!("/api/v1/pods?&watch=true&resourceVersion={version}");
+            Call::of(&Request::get(target).body(()).unwrap())
+        };
+        let mut seen = Seen::default();
+        assert!(seen.strikes((Fault::BookmarksOnly, 1)));
+        seen.skipped
+            .push(("/api/v1/pods".to_owned(), "7".to_owned()));
+        let gone_past = [6, 7, 7].map(|version| seen.goes_past(&watch(version)));
+        assert_eq!(gone_past, [false, true, false]);
+        assert_eq!(seen.strikes, 1);
     }
 
     #[test]

@@ -8,20 +8,28 @@ use axum::response::Response;
 use futures::{StreamExt as _, stream};
 use http_body_util::BodyExt as _;
 use kube::client::Body as Upstream;
+use serde_json::{Value, json};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
+use super::call::Call;
 use super::fault::{Fault, expired};
 use super::{Shared, Trouble};
 
 /// The answer to a watch, event by event.
-pub(super) fn pass(shared: Arc<Shared>, answer: http::Response<Upstream>) -> Response {
+pub(super) fn pass(
+    shared: Arc<Shared>,
+    watch: &Call,
+    answer: http::Response<Upstream>,
+) -> Response {
     let (head, body) = answer.into_parts();
     let (sender, receiver) = channel(16);
+    let has_lost = shared.seen().goes_past(watch);
     let watching = Watching {
         troubles: shared.trouble.subscribe(),
         shared,
+        path: watch.path.clone(),
         out: sender,
-        has_lost: false,
+        has_lost,
     };
     tokio::spawn(watching.run(lines(body)));
     Response::from_parts(head, Body::from_stream(received(receiver)))
@@ -59,6 +67,7 @@ pub(super) enum Fate {
     Pass,
     Twice,
     Drop,
+    Bookmark,
     Cut,
     Expire,
     Silence,
@@ -68,7 +77,8 @@ pub(super) enum Fate {
 pub(super) fn fate(fault: Fault, event: &[u8]) -> Fate {
     let is_bookmark = event.starts_with(br#"{"type":"BOOKMARK""#);
     match fault {
-        Fault::Dropped | Fault::BookmarksOnly if !is_bookmark => Fate::Drop,
+        Fault::Dropped if !is_bookmark => Fate::Drop,
+        Fault::BookmarksOnly if !is_bookmark => Fate::Bookmark,
         Fault::Duplicated => Fate::Twice,
         Fault::Cut => Fate::Cut,
         Fault::Gone | Fault::StaleList => Fate::Expire,
@@ -77,8 +87,23 @@ pub(super) fn fate(fault: Fault, event: &[u8]) -> Fate {
     }
 }
 
+/// The version of this event, and a bookmark of it; `None` if it has none.
+fn bookmark(event: &[u8]) -> Option<(String, String)> {
+    let event: Value = serde_json::from_slice(event).ok()?;
+    let object = event.get("object")?;
+    let version = object.pointer("/metadata/resourceVersion")?.as_str()?;
+    let (kind, api_version) = (object.get("kind")?, object.get("apiVersion")?);
+    let mark = json!({
+        "kind": kind, "apiVersion": api_version, "metadata": { "resourceVersion": version },
+    });
+    // As the API server writes it: by its beginning an event is known.
+    let text = format!("{{\"type\":\"BOOKMARK\",\"object\":{mark}}}\n");
+    Some((version.to_owned(), text))
+}
+
 struct Watching {
     shared: Arc<Shared>,
+    path: String,
     troubles: tokio::sync::watch::Receiver<Option<Trouble>>,
     out: Sender<Chunk>,
     has_lost: bool,
@@ -115,6 +140,16 @@ impl Watching {
                 self.send(event).await;
             }
             Fate::Drop => self.has_lost = true,
+            Fate::Bookmark => {
+                self.has_lost = true;
+                if let Some((version, bookmark)) = bookmark(&event) {
+                    let skipped = (self.path.clone(), version);
+                    self.shared.seen().skipped.push(skipped);
+                    self.send(bookmark).await;
+                    // It comes again, from there.
+                    return false;
+                }
+            }
             Fate::Cut => {
                 let half = event.len() / 2;
                 self.send(event.into_iter().take(half).collect::<Vec<_>>())
@@ -155,10 +190,27 @@ mod tests {
     fn bookmarks_pass_where_events_are_lost() {
         let bookmark = br#"{"type":"BOOKMARK","object":{}}"#;
         let event = br#"{"type":"MODIFIED","object":{}}"#;
-        for fault in [Fault::Dropped, Fault::BookmarksOnly] {
+        for (fault, lost) in [
+            (Fault::Dropped, Fate::Drop),
+            (Fault::BookmarksOnly, Fate::Bookmark),
+        ] {
             assert_eq!(fate(fault, bookmark), Fate::Pass);
-            assert_eq!(fate(fault, event), Fate::Drop);
+            assert_eq!(fate(fault, event), lost);
         }
         assert_eq!(fate(Fault::Failure, event), Fate::Pass);
+    }
+
+    #[test]
+    fn a_bookmark_is_of_the_kind_and_the_version_of_the_event_and_holds_nothing_else() {
+        let event = br#"{"type":"MODIFIED","object":{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a","resourceVersion":"7"}}}"#;
+        let (version, text) = bookmark(event).unwrap();
+        assert_eq!(version, "7");
+        assert_eq!(fate(Fault::BookmarksOnly, text.as_bytes()), Fate::Pass);
+        let bookmark: Value = serde_json::from_str(&text).unwrap();
+        let object =
+            json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "resourceVersion": "7" } });
+        assert_eq!(bookmark["object"], object);
+        assert!(text.ends_with('\n'));
+        assert!(super::bookmark(br#"{"type":"ERROR","object":{"metadata":{}}}"#).is_none());
     }
 }

@@ -6,7 +6,7 @@
 
 {{/* What puts a policy in force. Takes a list: the chart's context, and the last word of the policy's name. */}}
 {{- define "userengine.admission.binding" -}}
-{{- $name := printf "%s-%s" (include "userengine.name" (index . 0)) (index . 1) -}}
+{{- $name := printf "%s-%s" (include "userengine.clusterName" (index . 0)) (index . 1) | quote -}}
 apiVersion: admissionregistration.k8s.io/v1
 kind: ValidatingAdmissionPolicyBinding
 metadata:

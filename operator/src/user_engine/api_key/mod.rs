@@ -148,7 +148,7 @@ fn overlapping(seen: &Seen<'_>, id: &RotationId, since: i64, former: &str) -> De
         };
         return write(seen.record.at(id, stage), Keys::Stay, None);
     }
-    let left = since.saturating_add(seen.overlap) - seen.now;
+    let left = since.saturating_add(seen.overlap).saturating_sub(seen.now);
     if left > 0 {
         return Decision::AwaitTime(left);
     }

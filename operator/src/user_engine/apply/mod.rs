@@ -34,14 +34,20 @@ pub enum Error {
     Random(#[source] getrandom::Error),
 }
 
-/// Carries out the plan, up to where somebody else stands in the way. A wish to stop the engine is carried out all the same.
-pub async fn apply(writer: &Writer, observed: &Observed, plan: &Plan) -> Result<Applied, Error> {
-    let applied = up_to_trouble(writer, observed, plan).await;
-    let is_whole = applied.as_ref().is_ok_and(|it| it.trouble.is_none());
-    if let Some(stop) = plan.stop.as_ref().filter(|_| !is_whole) {
-        let stopped = carry_out(writer, observed, stop).await;
-        // What was in the way first is told first.
-        return applied.and_then(|applied| stopped.map(|_| applied));
+/// Carries out the plan, up to where somebody else stands in the way. What is urgent is carried out all the same.
+pub async fn apply(writer: &Writer, observed: &Observed, plan: &Plan) -> Applied {
+    let mut applied = Applied {
+        trouble: foreign_api_key(observed),
+        ..Applied::default()
+    };
+    let tried = up_to_trouble(writer, observed, plan, &mut applied).await;
+    applied.error = tried.err();
+    if applied.is_whole() {
+        return applied;
+    }
+    for step in &plan.urgent {
+        let outcome = carry_out(writer, observed, step).await;
+        applied.take_urgent(step, outcome);
     }
     applied
 }
@@ -52,11 +58,8 @@ async fn up_to_trouble(
     writer: &Writer,
     observed: &Observed,
     plan: &Plan,
-) -> Result<Applied, Error> {
-    let mut applied = Applied {
-        trouble: foreign_api_key(observed),
-        ..Applied::default()
-    };
+    applied: &mut Applied,
+) -> Result<(), Error> {
     let is_held = applied.trouble.is_some();
     let groups = plan
         .steps
@@ -74,7 +77,7 @@ async fn up_to_trouble(
             break;
         }
     }
-    Ok(applied)
+    Ok(())
 }
 
 enum Outcome {
@@ -128,7 +131,9 @@ async fn carry_out(writer: &Writer, observed: &Observed, step: &Step) -> Result<
                 .delete_seen::<Pod>("Pod", name, uid.clone(), version.clone())
                 .await?;
         }
-        Step::DestroyKey { name, uid } => destroy_key(writer, name, uid.as_deref()).await?,
+        Step::DestroyKey { name, uid, version } => {
+            destroy_key(writer, name, uid.clone(), version.clone()).await?;
+        }
         Step::Apply(child) => return apply_child(writer, observed, child).await,
     }
     Ok(Outcome::Done)
@@ -175,16 +180,18 @@ async fn mint_key(
     }
 }
 
-/// Deletes exactly this Secret, and lets it go.
-pub(super) async fn destroy_key(
+/// Deletes exactly this Secret as it was seen, and lets it go.
+async fn destroy_key(
     writer: &Writer,
     name: &str,
-    uid: Option<&str>,
+    uid: Option<String>,
+    version: Option<String>,
 ) -> Result<(), Error> {
-    let which = uid.map(str::to_owned);
-    writer.delete::<Secret>("Secret", name, which).await?;
+    writer
+        .delete_seen::<Secret>("Secret", name, uid.clone(), version)
+        .await?;
     let let_go = writer
-        .remove_finalizer::<Secret>("Secret", name, uid, labels::KEY_FINALIZER)
+        .remove_finalizer::<Secret>("Secret", name, uid.as_deref(), labels::KEY_FINALIZER)
         .await;
     match let_go {
         // Nothing held it any more.
@@ -227,3 +234,6 @@ fn foreign_api_key(observed: &Observed) -> Option<Finding> {
     };
     Some(in_the_way(ownership, "Secret", &observed.names().api_key()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -38,9 +38,29 @@ pub struct Applied {
     pub trouble: Option<Finding>,
     /// The growth of the volume, if it was asked for and refused: the engine goes on without.
     pub refused_growth: Option<Refused>,
+    /// What failed first, if anything, and is worth another try.
+    pub error: Option<Error>,
+    /// A rotation of the API key went a step further.
+    pub turned: bool,
 }
 
 impl Applied {
+    /// Nothing was in the way of any step.
+    pub fn is_whole(&self) -> bool {
+        self.trouble.is_none() && self.error.is_none()
+    }
+
+    /// Takes what came of a step that was urgent. What was in the way first is told first.
+    pub(super) fn take_urgent(&mut self, step: &Step, outcome: Result<Outcome, Error>) {
+        match outcome {
+            Ok(_) => self.turned |= matches!(step, Step::TurnApiKey(_)),
+            Err(Error::Write(WriteError::Refused { .. })) if self.trouble.is_some() => {}
+            Err(error) => {
+                self.error.get_or_insert(error);
+            }
+        }
+    }
+
     /// Remembers what stood in the way of a step; an error that another try may mend is given back.
     pub(super) fn take(
         &mut self,
@@ -49,7 +69,7 @@ impl Applied {
         outcome: Result<Outcome, Error>,
     ) -> Result<(), Error> {
         match outcome {
-            Ok(Outcome::Done) => {}
+            Ok(Outcome::Done) => self.turned |= matches!(step, Step::TurnApiKey(_)),
             Ok(Outcome::InTheWay(finding)) => self.trouble = Some(finding),
             Err(Error::Write(WriteError::Refused {
                 kind,

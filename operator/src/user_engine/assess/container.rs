@@ -28,8 +28,21 @@ pub fn trouble(pod: &Pod, container: &ContainerStatus, before: Option<&str>) -> 
 
 /// Tries and the waits between them say the same in different words.
 fn image(pod: &Pod, waiting: &ContainerStateWaiting, before: Option<&str>) -> Option<Finding> {
-    let reason = waiting.reason.as_deref()?;
-    let is_image = matches!(
+    let reason = waiting.reason.as_deref().filter(|it| is_of_image(it))?;
+    let image = engine_container(pod).and_then(|container| container.image.as_deref());
+    let own = format!("the image '{}' cannot be had", image.unwrap_or_default());
+    let said = waiting.message.as_deref().unwrap_or(reason);
+    let said = said.rsplit("ErrImagePull: ").next().unwrap_or(said);
+    // Kubelets of old do not repeat the cause.
+    let known = before.filter(|it| it.starts_with(&own) && said.starts_with("Back-off"));
+    let message = known.map_or_else(|| quoted(before, &own, said), str::to_owned);
+    Some(Finding::blocked(Reason::ImagePullFailed, message))
+}
+
+/// Every other trouble of a kubelet's has a word of its own: a sentence is what its way to the image came to, such as credentials that
+/// it cannot read.
+pub fn is_of_image(reason: &str) -> bool {
+    let is_known = matches!(
         reason,
         "ErrImagePull"
             | "ImagePullBackOff"
@@ -39,17 +52,7 @@ fn image(pod: &Pod, waiting: &ContainerStateWaiting, before: Option<&str>) -> Op
             | "RegistryUnavailable"
             | "SignatureValidationFailed"
     );
-    if !is_image {
-        return None;
-    }
-    let image = engine_container(pod).and_then(|container| container.image.as_deref());
-    let own = format!("the image '{}' cannot be had", image.unwrap_or_default());
-    let said = waiting.message.as_deref().unwrap_or(reason);
-    let said = said.rsplit("ErrImagePull: ").next().unwrap_or(said);
-    // Kubelets of old do not repeat the cause.
-    let known = before.filter(|it| it.starts_with(&own) && said.starts_with("Back-off"));
-    let message = known.map_or_else(|| quoted(before, &own, said), str::to_owned);
-    Some(Finding::blocked(Reason::ImagePullFailed, message))
+    is_known || reason.contains(' ')
 }
 
 fn config(waiting: &ContainerStateWaiting, before: Option<&str>) -> Option<Finding> {

@@ -6,7 +6,7 @@ use kube::ResourceExt;
 use userengine_api::condition::{ConditionType, Reason};
 
 use super::Finding;
-use super::container::without_sandbox;
+use super::container::{is_of_image, without_sandbox};
 use super::pod::container;
 use super::quote::quoted;
 use super::storage::is_bound;
@@ -149,6 +149,20 @@ pub fn of_claim(observed: &Observed, claim: &PersistentVolumeClaim) -> Option<Fi
         Reason::ProvisioningFailed,
         quoted(before, &own, said),
     ))
+}
+
+/// The Secrets with which the kubelet pulls an image that it cannot have.
+pub fn pulls_with(pod: &Pod) -> Vec<&str> {
+    let waiting = container(pod).and_then(|it| it.state.as_ref()?.waiting.as_ref());
+    let reason = waiting.and_then(|waiting| waiting.reason.as_deref());
+    if !reason.is_some_and(is_of_image) {
+        return Vec::new();
+    }
+    let secrets = pod
+        .spec
+        .iter()
+        .flat_map(|spec| spec.image_pull_secrets.iter().flatten());
+    secrets.map(|secret| secret.name.as_str()).collect()
 }
 
 /// An object that the kubelet looked for in vain.

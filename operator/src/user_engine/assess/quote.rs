@@ -5,7 +5,7 @@
 const MOST: usize = 300;
 
 /// Our own words and what was said. `before` is what the condition says now: it stays if the difference is one of
-/// figures only, such as a count, a port or the id of a request.
+/// figures only, such as a count, a port or the id of a request. Which object is missing is no figure.
 pub fn quoted(before: Option<&str>, own: &str, said: &str) -> String {
     let own = format!("{own}: ");
     let now = format!("{own}{}", clean(said));
@@ -13,10 +13,24 @@ pub fn quoted(before: Option<&str>, own: &str, said: &str) -> String {
     before.filter(is_same).map_or(now.clone(), str::to_owned)
 }
 
-/// The words that mean something when they are said again.
+/// The words that mean something when they are said again: those without figures, and the names of what was not found.
 fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|c: char| !c.is_alphanumeric())
-        .filter(|word| !word.is_empty() && !word.contains(|c: char| c.is_ascii_digit()))
+    let mut parts = text.split('"').peekable();
+    let mut is_quoted = true;
+    std::iter::from_fn(move || {
+        is_quoted = !is_quoted;
+        let part = parts.next()?;
+        let is_missing = parts
+            .peek()
+            .is_some_and(|next| next.starts_with(" not found"));
+        Some((part, is_quoted && is_missing))
+    })
+    .flat_map(|(part, is_name)| {
+        part.split(move |c: char| !is_name && !c.is_alphanumeric())
+            .filter(move |word| {
+                is_name || !word.is_empty() && !word.contains(|c: char| c.is_ascii_digit())
+            })
+    })
 }
 
 fn clean(said: &str) -> String {
@@ -86,5 +100,14 @@ mod tests {
         assert!(other.contains("memory"), "{other}");
         // What we say ourselves counts with its figures.
         assert!(quoted(Some(&first), "no node of 4", again).starts_with("no node of 4: 0/12"));
+    }
+
+    #[test]
+    fn another_object_that_is_missing_is_news_though_its_name_differs_by_a_figure() {
+        let said = |name: &str, tries: u32| format!(r#"try {tries}: secret "{name}" not found"#);
+        let first = quoted(None, "no", &said("proxy-1", 1));
+        assert_eq!(quoted(Some(&first), "no", &said("proxy-1", 2)), first);
+        let next = quoted(Some(&first), "no", &said("proxy-2", 3));
+        assert!(next.contains("proxy-2"), "{next}");
     }
 }

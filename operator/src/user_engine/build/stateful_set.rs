@@ -9,6 +9,7 @@ use userengine_api::hex::hex;
 use userengine_api::layout::{API_PORT, INTERNAL_PORT};
 use userengine_api::{UserEngineSpec, labels};
 
+use super::common_labels;
 use super::pod::{self, extend, frame};
 use super::{Blueprint, environment, pod_selector, volumes};
 use crate::user_engine::child::{Child, ChildId, ChildKind};
@@ -104,6 +105,7 @@ pub fn suspended(live: &DynamicObject) -> Option<Child> {
             "name": live.name_any(),
             "namespace": live.namespace(),
             "ownerReferences": live.owner_references(),
+            "labels": common_labels(&live.name_any()),
             "annotations": annotations,
         },
         "spec": spec,

@@ -20,11 +20,13 @@ pub async fn destroy(
     claim: Option<&PersistentVolumeClaim>,
 ) -> Result<(), Error> {
     for name in key_names(engine, claim) {
-        let found = key(context, engine, &name).await?;
+        let Some(found) = marked(context, writer, engine, &name).await? else {
+            continue;
+        };
         // In the version that was seen: a backup may put its hold on it at any time.
-        if let Some(key) = found.filter(|key| !is_on_hold(key)) {
+        if !is_on_hold(&found) && !is_going(&found) {
             writer
-                .delete_seen::<Secret>("Secret", &name, key.uid(), key.resource_version())
+                .delete_seen::<Secret>("Secret", &name, found.uid(), found.resource_version())
                 .await?;
         }
     }
@@ -40,13 +42,19 @@ pub async fn erase(
     claim: Option<&PersistentVolumeClaim>,
 ) -> Result<(), Error> {
     for name in key_names(engine, claim) {
-        let Some(found) = key(context, engine, &name).await? else {
+        let Some(found) = marked(context, writer, engine, &name).await? else {
             continue;
         };
         let uid = found.uid();
-        writer
-            .delete::<Secret>("Secret", &name, uid.clone())
-            .await?;
+        if !is_going(&found) {
+            writer
+                .delete::<Secret>("Secret", &name, uid.clone())
+                .await?;
+        }
+        // There is no way back now, and whoever dies here finds it again by its finalizer. After that nobody would tell.
+        if is_held(&found) {
+            publish(&context.recorder, engine, &erased(&found)).await;
+        }
         let namespace = engine.namespace().unwrap_or_default();
         let keys = std::slice::from_ref(&name);
         retained::let_go(&context.client, writer, &namespace, keys, None).await?;
@@ -54,16 +62,52 @@ pub async fn erase(
         if left.is_some_and(|left| left.uid() == uid) {
             return Err(Error::KeyHeld(name));
         }
-        publish(&context.recorder, engine, &erased(&found)).await;
     }
     delete_claim(writer, claim).await?;
     let_go(context, writer, engine, claim).await
 }
 
+/// A key's Secret, if it is there. One that somebody made by hand and that nothing marks as a key is marked first: cluster policy lets
+/// the operator delete no other.
+async fn marked(
+    context: &Context,
+    writer: &Writer,
+    engine: &UserEngine,
+    name: &str,
+) -> Result<Option<Secret>, Error> {
+    let found = key(context, engine, name).await?;
+    let Some(bare) = found.as_ref().filter(|found| !is_marked(found)) else {
+        return Ok(found);
+    };
+    let version = bare.metadata.resource_version.as_deref();
+    writer
+        .add_finalizer::<Secret>("Secret", name, version, labels::KEY_FINALIZER)
+        .await?;
+    key(context, engine, name).await
+}
+
+/// It is about to go anyway, or bears something of ours.
+fn is_marked(key: &Secret) -> bool {
+    is_going(key)
+        || is_held(key)
+        || key.labels().contains_key(labels::ENGINE)
+        || key.annotations().contains_key(labels::DATABASE_ID)
+}
+
+fn is_going(key: &Secret) -> bool {
+    key.metadata.deletion_timestamp.is_some()
+}
+
+fn is_held(key: &Secret) -> bool {
+    let mut finalizers = key.finalizers().iter();
+    finalizers.any(|name| name == labels::KEY_FINALIZER)
+}
+
 fn erased(key: &Secret) -> Event {
-    let kid = key.labels().get(labels::KID).map_or("", String::as_str);
+    let kid = key.labels().get(labels::KID);
+    let kid = kid.map_or("the key".to_owned(), |kid| format!("key {kid}"));
     let note = format!(
-        "key {kid} in Secret '{}' is destroyed: what is sealed with it cannot be read again",
+        "{kid} in Secret '{}' is destroyed: what is sealed with it cannot be read again",
         key.name_any()
     );
     Event {
@@ -104,6 +148,22 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_key_bears_a_mark_that_cluster_policy_knows() {
+        let with = |metadata: serde_json::Value| {
+            let object = json!({ "metadata": metadata });
+            is_marked(&serde_json::from_value::<Secret>(object).unwrap())
+        };
+        assert!(!with(json!({ "name": "alice-key-0000000000" })));
+        assert!(with(json!({ "labels": { labels::ENGINE: "alice" } })));
+        assert!(with(
+            json!({ "annotations": { labels::DATABASE_ID: "db" } })
+        ));
+        assert!(with(json!({ "finalizers": [labels::KEY_FINALIZER] })));
+        // Nothing can be put on it any more, and it goes without us.
+        assert!(with(json!({ "deletionTimestamp": "2026-01-01T00:00:00Z" })));
+    }
 
     #[test]
     fn a_hold_is_any_annotation_under_its_prefix() {

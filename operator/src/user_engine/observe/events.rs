@@ -1,7 +1,10 @@
 //! What only Events tell, and what bounds a pod that is refused: read for an engine that does not come up, and for no other.
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::core::v1::{ConfigMap, Event, LimitRange, Namespace, ResourceQuota, Secret};
+use k8s_openapi::api::core::v1::{
+    ConfigMap, Event, LimitRange, Namespace, Pod, ResourceQuota, Secret,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::{ListParams, ObjectList};
 use kube::{Api, ResourceExt};
 use serde_json::json;
@@ -9,7 +12,7 @@ use sha2::{Digest, Sha256};
 use userengine_api::hex::hex;
 
 use super::{Error, Eye, failed};
-use crate::user_engine::assess::{Awaited, Missing, awaited, is_refused, missing};
+use crate::user_engine::assess::{Awaited, Missing, awaited, is_refused, missing, pulls_with};
 use crate::user_engine::observed::Observed;
 
 /// How long an object may take before it is asked what keeps it.
@@ -24,10 +27,17 @@ impl Eye<'_> {
         if is_refused(observed) {
             observed.bounds = Some(self.bounds().await?);
         }
-        let pod = observed.pod.as_ref();
-        if let Some(missing) = pod.and_then(|pod| missing(observed, pod)) {
-            observed.found = self.is_there(missing).await?;
+        let Some(pod) = observed.pod.as_ref() else {
+            return Ok(());
+        };
+        let mut found = false;
+        if let Some(missing) = missing(observed, pod) {
+            found = self.is_there(missing).await?;
         }
+        for name in pulls_with(pod) {
+            found |= self.changed_since(name, pod).await?;
+        }
+        observed.found = found;
         Ok(())
     }
 
@@ -62,6 +72,13 @@ impl Eye<'_> {
         Ok(hex(hash.iter().take(8)))
     }
 
+    /// Whether there is such a Secret, and somebody made or changed it after this pod was made.
+    async fn changed_since(&self, secret: &str, pod: &Pod) -> Result<bool, Error> {
+        let found = self.api::<Secret>().get_metadata_opt(secret).await;
+        let found = found.map_err(failed("what an image is pulled with"))?;
+        Ok(found.is_some_and(|found| last_change(&found) > pod.creation_timestamp()))
+    }
+
     /// Whether there is such an object; what it holds is left alone.
     async fn is_there(&self, missing: Missing<'_>) -> Result<bool, Error> {
         let found = match missing {
@@ -78,6 +95,15 @@ impl Eye<'_> {
         };
         found.map_err(failed("what a pod misses"))
     }
+}
+
+/// When an object was written last, as far as anybody put that down.
+fn last_change(object: &impl ResourceExt) -> Option<Time> {
+    let writes = object
+        .managed_fields()
+        .iter()
+        .filter_map(|it| it.time.clone());
+    writes.chain(object.creation_timestamp()).max()
 }
 
 /// What may not be read is not known, and that keeps nobody from coming up.

@@ -90,9 +90,7 @@ pub async fn observe(context: &Context, engine: &EngineSketch) -> Result<Option<
         now: crate::clock::now(),
     };
     let pod = observed.pod.take();
-    let set = observed
-        .stateful_set()
-        .and_then(|set| set.metadata.uid.as_deref());
+    let set = observed.runs_from();
     observed.pod = pod.filter(|pod| is_engines(pod, set));
     eye.troubles(&mut observed).await?;
     Ok(Some(observed))

@@ -84,6 +84,8 @@ pub enum Step {
         name: String,
         /// Which one of that name.
         uid: Option<String>,
+        /// The version that was seen: a backup may put its hold on it at any time.
+        version: Option<String>,
     },
 }
 
@@ -108,8 +110,9 @@ impl Step {
 pub struct Plan {
     /// What to write, unless it is so already.
     pub steps: Vec<Step>,
-    /// Stops the engine, if that is asked for and something is in the way of the steps: such a wish waits for nothing.
-    pub stop: Option<Step>,
+    /// What is done all the same if something is in the way of the steps, as often as is needed: a wish to stop the engine waits for
+    /// nothing, and neither does a former API key whose time is up.
+    pub urgent: Vec<Step>,
     /// True if there is more to plan once these are done.
     pub again: bool,
     /// What to tell once they are done.
@@ -134,26 +137,26 @@ pub fn plan(observed: &Observed, assessment: &Assessment) -> Plan {
     if assessment.paused.holds() {
         return plan;
     }
-    plan.stop = pod::stop(observed, assessment);
+    let stop = pod::stop(observed, assessment);
+    let change = api_key::change(assessment);
+    plan.api_key_news = change.as_ref().and_then(|change| change.news.clone());
+    let turn = change.map(|change| Step::TurnApiKey(Box::new(change)));
+    let nudge = api_key::nudge(observed, assessment);
+    plan.urgent = [&stop, &nudge, &turn]
+        .into_iter()
+        .flatten()
+        .cloned()
+        .collect();
     bring_about(observed, assessment, &mut plan);
     if !plan.again {
         let is_changed = plan.steps.iter().any(Step::is_of_the_set);
-        let stop = plan.stop.clone().filter(|_| !is_changed);
-        plan.steps.extend(stop);
+        plan.steps.extend(stop.filter(|_| !is_changed));
         plan.steps.extend(pod::renew(observed, assessment));
-        turn_api_key(observed, assessment, &mut plan);
+        plan.again = turn.is_some();
+        // Last of all, so that it holds nothing up.
+        plan.steps.extend(nudge.into_iter().chain(turn));
     }
     plan
-}
-
-/// Whatever blocks the rest: a former API key has its time. Last of all, so that it holds nothing up.
-fn turn_api_key(observed: &Observed, assessment: &Assessment, plan: &mut Plan) {
-    plan.steps.extend(api_key::nudge(observed, assessment));
-    if let Some(change) = api_key::change(assessment) {
-        plan.api_key_news.clone_from(&change.news);
-        plan.steps.push(Step::TurnApiKey(Box::new(change)));
-        plan.again = true;
-    }
 }
 
 /// What is to be, apart from the pod's own troubles.

@@ -47,14 +47,20 @@ fn is_asleep(observed: &Observed) -> bool {
     observed.engine.spec.suspended && observed.pod.is_none()
 }
 
-/// Only what holds that very key: a Secret of the name with another content is somebody else's.
+/// Only what holds that very key: a Secret of the name with another content is somebody else's. One that a backup has put its
+/// hold on since there is no way back stays until the hold goes.
 fn destroy(observed: &Observed, key: &Key) -> Option<Step> {
     match observed.keys.get(&key.suffix)? {
         KeySecret::Present {
-            kid: Ok(kid), uid, ..
+            kid: Ok(kid),
+            uid,
+            version,
+            on_hold: false,
+            ..
         } if *kid == key.kid => Some(Step::DestroyKey {
             name: observed.names().key(&key.suffix),
             uid: uid.clone(),
+            version: version.clone(),
         }),
         _ => None,
     }

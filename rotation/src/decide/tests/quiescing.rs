@@ -45,6 +45,20 @@ fn waits_until_no_pod_mounts_the_claim_and_none_can_come() {
 }
 
 #[test]
+fn a_clock_that_is_put_back_puts_no_deadline_off() {
+    for phase in [Phase::Quiescing, Phase::Running, Phase::Clearing] {
+        let mut engine = Engine::rotating(phase);
+        engine.now -= 86_400;
+        assert_eq!(engine.write(), [], "{phase:?}: nothing to tell");
+        let left = engine.wish().look_again.unwrap();
+        assert!(left <= ATTEMPT_SECONDS, "{phase:?}: {left}");
+    }
+    let mut engine = Engine::rotating(Phase::Quiescing);
+    engine.now -= CLOCKS_SECONDS;
+    assert!(engine.wish().stopped, "two clocks are never quite the same");
+}
+
+#[test]
 fn an_engine_that_does_not_stop_in_time_comes_back_as_it_was() {
     let mut engine = Engine::rotating(Phase::Quiescing);
     engine.now += 149;

@@ -172,6 +172,20 @@ fn each_of_its_writes_comes_last_and_holds_nothing_up() {
 }
 
 #[test]
+fn a_former_key_whose_time_is_up_goes_whatever_comes_of_the_other_steps() {
+    let mut world = asked();
+    reconcile(&mut world);
+    let mut world = delivered(world);
+    reconcile(&mut world);
+    // Something else has to be written first, and may be refused for ever.
+    let unnamed = delivered(at(world, 61))
+        .claim(|claim| drop(kube::ResourceExt::annotations_mut(claim).remove(labels::CLASS)));
+    let plan = unnamed.plan();
+    let is_urgent = |step: &Step| matches!(step, Step::TurnApiKey(_));
+    assert!(plan.urgent.iter().any(is_urgent), "{plan:?}");
+}
+
+#[test]
 fn a_rotation_goes_from_key_to_key_and_tells_each_turn_once() {
     let mut world = asked();
     assert_eq!(reconcile(&mut world), [News::Started(id("r-1"))]);

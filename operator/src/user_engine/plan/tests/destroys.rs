@@ -123,6 +123,22 @@ fn a_hold_that_comes_after_the_proof_counts_all_the_same() {
 }
 
 #[test]
+fn a_hold_that_comes_when_there_is_no_way_back_counts_as_well() {
+    let mut world = asleep_with_a_retired_key();
+    proven(&mut world, &verified(&json!({})));
+    let steps = world.plan().steps;
+    carry_all_out(&mut world, &steps);
+    assert!(names(&world.plan()).contains(&"DestroyKey"));
+    let KeySecret::Present { on_hold, .. } = world.0.keys.get_mut(&suffix()).unwrap() else {
+        panic!("no key")
+    };
+    *on_hold = true;
+    let plan = world.plan();
+    assert!(!names(&plan).contains(&"DestroyKey"), "{plan:?}");
+    assert_eq!(plan.news, []);
+}
+
+#[test]
 fn a_key_on_hold_is_not_even_asked_about() {
     let mut world = asleep_with_a_retired_key();
     let KeySecret::Present { on_hold, .. } = world.0.keys.get_mut(&suffix()).unwrap() else {

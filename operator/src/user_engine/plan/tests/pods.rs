@@ -25,6 +25,7 @@ fn an_engine_that_is_blocked_is_suspended_all_the_same() {
             stopped["metadata"]["annotations"][labels::STOPPED_FOR],
             labels::FOR_SPEC
         );
+        assert_eq!(stopped["metadata"]["labels"][labels::ENGINE], "alice");
         let (was, is) = (&before["spec"]["template"], &stopped["spec"]["template"]);
         assert_eq!(was, is, "and nothing else of it is changed");
     }
@@ -33,8 +34,8 @@ fn an_engine_that_is_blocked_is_suspended_all_the_same() {
 #[test]
 fn a_wish_to_stop_is_ready_whatever_comes_of_the_other_steps() {
     let plan = set_of(alive().running()).suspended().plan();
-    let Some(Step::Apply(stop)) = &plan.stop else {
-        panic!("{:?}", plan.stop);
+    let [Step::Apply(stop)] = plan.urgent.as_slice() else {
+        panic!("{:?}", plan.urgent);
     };
     assert_eq!(stop.object["spec"]["replicas"], 0);
     let sets = plan.steps.iter().filter(|step| step.is_of_the_set());
@@ -43,7 +44,7 @@ fn a_wish_to_stop_is_ready_whatever_comes_of_the_other_steps() {
         1,
         "and not done twice if nothing is in the way"
     );
-    assert_eq!(set_of(alive().running()).plan().stop, None);
+    assert_eq!(set_of(alive().running()).plan().urgent, []);
 }
 
 #[test]
@@ -51,7 +52,7 @@ fn one_that_is_suspended_already_is_not_stopped_again() {
     let mut world = set_of(world().claimed().running()).suspended();
     let steps = world.plan().steps;
     carry_all_out(&mut world, &steps);
-    assert_eq!((set(&world), world.plan().stop), (None, None));
+    assert_eq!((set(&world), world.plan().urgent), (None, vec![]));
 }
 
 #[test]

@@ -53,6 +53,19 @@ fn what_only_differs_in_figures_is_said_as_before() {
 }
 
 #[test]
+fn credentials_that_a_kubelet_cannot_read_are_a_trouble_of_the_image() {
+    let said = "illegal base64 data at input byte 8";
+    let mut world = with(&waiting(said, said), &json!({}), 0);
+    let finding = world.assess().engine;
+    assert_eq!(finding.reason, Reason::ImagePullFailed);
+    assert!(finding.message.contains(said), "{}", finding.message);
+    let pod = world.0.pod.as_mut().unwrap();
+    let secret = json!([{ "name": "registry" }]);
+    pod.spec.as_mut().unwrap().image_pull_secrets = serde_json::from_value(secret).unwrap();
+    assert_eq!(pulls_with(pod), ["registry"]);
+}
+
+#[test]
 fn another_image_is_named_though_it_fails_alike() {
     let now = || with(&waiting("ErrImagePull", "not found"), &json!({}), 0);
     let mut other = now();
