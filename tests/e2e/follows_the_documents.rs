@@ -57,7 +57,7 @@ const BLOCKS: [(&str, Typed); 16] = [
         "curl -fsS -X POST \"$ENGINE_URL/admin/reload-catalog\"",
         Elsewhere("tests/e2e/hands_catalogs_on.rs"),
     ),
-    ("make demo ", Elsewhere("Makefile")),
+    ("make demo ", Elsewhere("tests/e2e.sh")),
     (
         "helm install userengine charts/userengine --namespace userengine-system --create-namespace\nkubectl -n userengine-system create configmap servers --from-file=examples/catalog/     # what",
         Elsewhere("tests/demo.sh"),

@@ -40,12 +40,13 @@ pub async fn apply(writer: &Writer, observed: &Observed, plan: &Plan) -> Applied
         trouble: foreign_api_key(observed),
         ..Applied::default()
     };
-    let tried = up_to_trouble(writer, observed, plan, &mut applied).await;
-    applied.error = tried.err();
+    let mut tried = Vec::new();
+    let all = up_to_trouble(writer, observed, plan, &mut applied, &mut tried).await;
+    applied.error = all.err();
     if applied.is_whole() {
         return applied;
     }
-    for step in &plan.urgent {
+    for step in plan.urgent.iter().filter(|step| !tried.contains(step)) {
         let outcome = carry_out(writer, observed, step).await;
         applied.take_urgent(step, outcome);
     }
@@ -54,11 +55,12 @@ pub async fn apply(writer: &Writer, observed: &Observed, plan: &Plan) -> Applied
 
 /// Carries out the steps in order, those that may be side by side at once. While the API key's Secret is somebody else's, only
 /// those, for no pod may mount it, and the finalizer, for a deletion keeps its policy all the same.
-async fn up_to_trouble(
+async fn up_to_trouble<'a>(
     writer: &Writer,
     observed: &Observed,
-    plan: &Plan,
+    plan: &'a Plan,
     applied: &mut Applied,
+    tried: &mut Vec<&'a Step>,
 ) -> Result<(), Error> {
     let is_held = applied.trouble.is_some();
     let groups = plan
@@ -69,6 +71,7 @@ async fn up_to_trouble(
         if is_held && !group.iter().all(is_safe) {
             continue;
         }
+        tried.extend(group);
         let outcomes = join_all(group.iter().map(|step| carry_out(writer, observed, step))).await;
         for (step, outcome) in group.iter().zip(outcomes) {
             applied.take(observed, step, outcome)?;
