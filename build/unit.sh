@@ -15,7 +15,8 @@ cargo test --locked --quiet -p userengine-operator
 cargo test --locked --quiet -p userengine-brain --all-features
 wait "$peers"
 trap - EXIT
-cargo test --locked --quiet -p userengine-engine
+# They wait more than they work.
+cargo test --locked --quiet -p userengine-engine -- --test-threads=4
 cargo test --locked --quiet -p userengine-e2e --lib --test documents --example bench
 
 step "the API against its description (half a minute; tests/schemathesis.sh says more)"

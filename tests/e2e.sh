@@ -15,21 +15,19 @@ if [ $# -gt 0 ]; then
 fi
 step "the alerts of the chart"
 tests/alerts/run
-step "behaviours, four at a time"
-cargo test --locked -p userengine-e2e --test e2e -- --test-threads=4 --skip alone_
+step "behaviours, five at a time"
+cargo test --locked -p userengine-e2e --test e2e -- --test-threads=5 --skip alone_
 [ "$OWN_CLUSTER" = 1 ] || exit 0
 
-# They disturb whoever is on their cluster, and mostly wait for it: one at a time on each of two clusters. The demo is one of them.
-export SECOND=test-2
+# They disturb whoever is on their cluster, and mostly wait for it: one at a time on each of three clusters. The demo is one of them.
 alone() { # test
-  local log
-  if [ "$LANE" = 1 ]; then
-    export USERENGINE_CLUSTER=$SECOND
-    KUBECONFIG=$(tests/cluster/run kubeconfig --name "$SECOND")
+  local log run=(cargo test --quiet --locked -p userengine-e2e --test e2e -- --exact "$1")
+  [ "$1" != tests/demo.sh ] || run=(env -u USERENGINE_OWN_CLUSTER "$1")
+  if [ "$LANE" != 0 ]; then
+    export USERENGINE_CLUSTER=test-$((LANE + 1))
+    KUBECONFIG=$(tests/cluster/run kubeconfig --name "$USERENGINE_CLUSTER")
   fi
   log=$(mktemp)
-  local run=(cargo test --quiet --locked -p userengine-e2e --test e2e -- --exact "$1")
-  [ "$1" != tests/demo.sh ] || run=(env -u USERENGINE_OWN_CLUSTER "$1")
   if "${run[@]}" >"$log" 2>&1; then
     echo "test $1 ... ok, $SECONDS s"
   else
@@ -39,13 +37,17 @@ alone() { # test
   rm "$log"
 }
 export -f alone
-step "what disturbs everybody else, one at a time on each of two clusters"
-(. tests/setup.sh "$SECOND")
+step "what disturbs everybody else, one at a time on each of three clusters"
+for name in test-2 test-3; do
+  (. tests/setup.sh "$name")
+done
 alone=$(cargo test --quiet --locked -p userengine-e2e --test e2e -- --list --format terse alone_ | sed -n 's/: test$//p')
-printf '%s\n' $alone tests/demo.sh |
-  xargs -P 2 --process-slot-var=LANE -I{} bash -c 'alone {}'
+# The one that takes the longest first.
+printf '%s\n' tests/demo.sh $alone |
+  xargs -P 3 --process-slot-var=LANE -I{} bash -c 'alone {}'
 if [ "${USERENGINE_KEEP:-}" = "" ]; then
   step "removing the clusters"
-  tests/cluster/run down --name test
-  tests/cluster/run down --name "$SECOND"
+  for name in test test-2 test-3; do
+    tests/cluster/run down --name "$name"
+  done
 fi

@@ -161,7 +161,7 @@ async fn put_right<K: Kind>(
 }
 
 #[tokio::test]
-async fn a_child_that_somebody_else_takes_over_is_left_alone_until_it_is_given_back()
+async fn a_child_that_somebody_else_takes_over_stays_as_it_is_until_it_is_given_back()
 -> anyhow::Result<()> {
     in_namespace("taken-over", |namespace| async move {
         let engine = Engine::ready(&namespace, "alice", "alice").await?;

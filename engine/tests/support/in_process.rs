@@ -2,12 +2,14 @@
 
 use std::fmt::Write;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response};
 use http_body_util::BodyExt;
 use tokio::sync::watch;
+use tokio::task::yield_now;
 use tower::ServiceExt;
 use userengine_engine::access::Access;
 use userengine_engine::assets::{self, Audit, Directory, Events};
@@ -21,11 +23,15 @@ use userengine_engine::internal::Internal;
 use userengine_engine::metrics::Metrics;
 use userengine_engine::ring::Ring;
 use userengine_engine::state::{App, Parts, Phase};
+use userengine_engine::store::{OpenError, Store};
 use userengine_engine::vault::Vault;
 use userengine_engine::{http, internal, store};
 
 use super::volume::Volume;
 use super::{key, sha256};
+
+/// Longest time in which a child may still have our files.
+const FORKED: Duration = Duration::from_secs(5);
 
 /// An engine whose clock stands still.
 pub struct TestEngine {
@@ -101,7 +107,7 @@ impl TestEngine {
             mode: BrainMode::Create,
             database_id,
         };
-        let store = store::open(&config, &vault, &clock).await.unwrap().store;
+        let store = open(&config, &vault, &clock).await;
         let hashes = format!("{},{}", sha256("current"), sha256("old"))
             .parse()
             .unwrap();
@@ -194,4 +200,16 @@ pub fn shown(response: &Response<String>) -> String {
         writeln!(text, "{name}: {}", value.to_str().unwrap()).unwrap();
     }
     text + "\n" + response.body()
+}
+
+/// Other tests start programs, and between its fork and its exec such a child has every file of ours, the lock on a brain that was
+/// closed just now as well.
+async fn open(config: &BrainConfig, vault: &Vault, clock: &Clock) -> Store {
+    let began = Instant::now();
+    loop {
+        match store::open(config, vault, clock).await {
+            Err(OpenError::Locked) if began.elapsed() < FORKED => yield_now().await,
+            opened => return opened.unwrap().store,
+        }
+    }
 }
