@@ -1,12 +1,14 @@
 //! Engines follow a change of their class a few at a time, and a change that is wrong stops at the first ones.
 
-use anyhow::ensure;
+use anyhow::{bail, ensure};
+use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kube::Api;
-use kube::api::{DeleteParams, ListParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 use userengine_api::EngineClass;
 use userengine_api::status::Phase;
+use userengine_e2e::trouble::unless_welcome;
 use userengine_e2e::{Engine, Namespace, class, engine, eventually, holds, in_namespace, is_ready};
 
 const NAMES: [&str; 3] = ["anna", "ben", "carl"];
@@ -108,6 +110,47 @@ async fn engines_follow_their_class_one_after_the_other() -> anyhow::Result<()> 
             .delete(&namespace.name, &DeleteParams::default())
             .await?;
         Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn one_that_may_not_be_restarted_keeps_nobody_waiting() -> anyhow::Result<()> {
+    in_namespace("rolloutheld", |namespace| async move {
+        let engines = serving(&namespace).await?;
+        let writes = json!({
+            "apiGroups": ["apps"], "resources": ["statefulsets"], "operations": ["UPDATE"], "resourceNames": ["anna"],
+        });
+        unless_welcome(&namespace, &writes, all_but_anna_follow(&namespace, &engines)).await?;
+        follow(&namespace, &engines, r#""value":"debug""#).await?;
+        let classes: Api<EngineClass> = Api::all(namespace.client.clone());
+        classes.delete(&namespace.name, &DeleteParams::default()).await?;
+        Ok(())
+    })
+    .await
+}
+
+async fn all_but_anna_follow(namespace: &Namespace, engines: &[Engine]) -> anyhow::Result<()> {
+    let sets = namespace.api::<StatefulSet>();
+    let touch =
+        Patch::Merge(json!({ "metadata": { "annotations": { "example.com/touched": "" } } }));
+    eventually("the policy to be in force", 30, || async {
+        let dry = PatchParams::default().dry_run();
+        Ok(sets
+            .patch("anna", &dry, &touch)
+            .await
+            .is_err()
+            .then_some(()))
+    })
+    .await?;
+    say(namespace, json!({ "logLevel": "debug" })).await?;
+    let [anna, others @ ..] = engines else {
+        bail!("no engines");
+    };
+    anna.wait_reason("Ready", "ChildRefused").await?;
+    eventually("the others to follow", 90, || async {
+        let (_, new) = count(namespace, r#""value":"debug""#).await?;
+        Ok((new == others.len()).then_some(()))
     })
     .await
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -28,6 +29,8 @@ const AGAIN: Duration = Duration::from_secs(5);
 const SELDOM: Duration = Duration::from_mins(5);
 /// Engines that did not answer before and are asked again at once: the others have most of the operator's turns.
 const MUTE_AT_ONCE: usize = 4;
+/// After so many in a row that did not answer, those that were never asked count among these: it may be the way to all of them.
+const IN_A_ROW: u32 = 8;
 /// Longest wait for word of a rotation's progress, which is asked for each second.
 pub(super) const PROGRESS_PATIENCE: Duration = Duration::from_millis(700);
 /// Largest answer that is read, in bytes.
@@ -101,6 +104,8 @@ pub struct Insides {
     known: Mutex<HashMap<String, (Run, Known)>>,
     /// How many of those that did not answer may be asked at once.
     again: Semaphore,
+    /// How many did not answer since one did.
+    in_a_row: AtomicU32,
 }
 
 enum Known {
@@ -122,6 +127,7 @@ impl Default for Insides {
         Self {
             known: Mutex::default(),
             again: Semaphore::new(MUTE_AT_ONCE),
+            in_a_row: AtomicU32::new(0),
         }
     }
 }
@@ -149,7 +155,8 @@ impl Insides {
             }
             _ => 0,
         };
-        let turn = (misses > 0).then(|| self.again.try_acquire());
+        let is_doubtful = misses > 0 || self.in_a_row.load(Ordering::Relaxed) >= IN_A_ROW;
+        let turn = is_doubtful.then(|| self.again.try_acquire());
         if let Some(Err(_)) = turn {
             return Err(pause(misses));
         }
@@ -157,9 +164,11 @@ impl Insides {
         let (known, said) = match answer {
             Ok(inside) => {
                 let inside: Inside = inside;
+                self.in_a_row.store(0, Ordering::Relaxed);
                 (Known::Version(inside.version.as_str().into()), Ok(inside))
             }
             Err(error) => {
+                self.in_a_row.fetch_add(1, Ordering::Relaxed);
                 let misses = misses.saturating_add(1);
                 let wait = pause(misses);
                 tracing::warn!(engine, %error, again_s = wait.as_secs(), "the engine could not be asked; it is asked again");
@@ -317,6 +326,24 @@ mod tests {
         assert_eq!(wait("1").await, SELDOM, "others are being asked");
         assert_eq!(wait("2").await, AGAIN);
         drop(busy);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_nobody_answers_few_are_asked_at_once_for_the_first_time_as_well() {
+        let insides = Insides::default();
+        let busy = insides.again.try_acquire_many(4).unwrap();
+        // These pods have no address.
+        let is_asked = async |engine: u32| {
+            let engine = format!("engine-{engine}");
+            assert_eq!(insides.ask(&engine, &pod("1", 0)).await, Err(AGAIN));
+            insides.silence(&engine).is_some()
+        };
+        for engine in 0..IN_A_ROW {
+            assert!(is_asked(engine).await, "{engine}");
+        }
+        assert!(!is_asked(IN_A_ROW).await, "others are being asked");
+        drop(busy);
+        assert!(is_asked(IN_A_ROW).await);
     }
 
     #[tokio::test(start_paused = true)]

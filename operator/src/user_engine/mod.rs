@@ -430,16 +430,4 @@ pub fn error_policy(engine: Arc<EngineSketch>, error: &Error, context: Arc<Conte
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What the controller keeps room for in the task of each reconcile.
-    fn room<F: Future>(_: impl Fn(Arc<EngineSketch>, Arc<Context>) -> F) -> usize {
-        size_of::<F>()
-    }
-
-    #[test]
-    fn a_reconcile_needs_little_room_before_it_looks() {
-        assert!(room(reconcile) <= 512, "{}", room(reconcile));
-    }
-}
+mod tests;
