@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use userengine_api::names::{INITIAL, Names, engine_of_claim, key_suffix};
 use userengine_api::{UserEngine, labels};
 
-use crate::cluster::{WriteError, Writer};
+use crate::cluster::{WriteError, Writer, has_finalizer};
 use crate::metrics::Metrics;
 use crate::record;
 use crate::seen::{Leaving, Seen};
@@ -140,10 +140,7 @@ pub async fn release(
     };
     let engines: Api<UserEngine> = Api::namespaced(client.clone(), namespace);
     let holder = engines.get_opt(engine).await?.filter(|engine| {
-        engine
-            .finalizers()
-            .iter()
-            .any(|name| name == labels::ENGINE_FINALIZER)
+        has_finalizer(engine, labels::ENGINE_FINALIZER)
             && user(&claim).is_none_or(|user| user == engine.spec.user)
     });
     let is_needed = holder.is_some();
@@ -219,7 +216,7 @@ pub async fn let_go(
 
 /// The patch that takes one finalizer off exactly this version of an object; `None` if it is not on.
 fn without(object: &impl ResourceExt, ours: &str) -> Option<serde_json::Value> {
-    object.finalizers().iter().any(|name| name == ours).then(|| {
+    has_finalizer(object, ours).then(|| {
         let others: Vec<_> = object.finalizers().iter().filter(|name| *name != ours).collect();
         json!({ "metadata": { "finalizers": others, "resourceVersion": object.resource_version() } })
     })

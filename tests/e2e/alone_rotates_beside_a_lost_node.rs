@@ -2,7 +2,6 @@
 
 use anyhow::ensure;
 use k8s_openapi::api::batch::v1::Job;
-use kube::ResourceExt;
 use kube::api::ListParams;
 use serde_json::json;
 use userengine_api::status::Phase;
@@ -16,14 +15,14 @@ async fn alone_a_rotation_waits_for_a_node_that_does_not_answer_and_then_goes_on
     in_namespace("lost", |namespace| async move {
         let engine = Engine::ready(&namespace, "alice", "alice").await?;
         let quiet = Engine::ready(&namespace, "bob", "bob").await?;
-        let before = quiet.pod().await?.and_then(|pod| pod.uid());
+        let before = quiet.pod_uid().await?;
         stop_component("kubelet").await?;
         let stuck = stuck(&engine, &quiet).await;
         // Whatever came of it: the others need a node.
         start_component("kubelet").await?;
         stuck?;
         is_back(&quiet).await?;
-        let same = quiet.pod().await?.and_then(|pod| pod.uid());
+        let same = quiet.pod_uid().await?;
         ensure!(same == before, "one that ran all the while was made anew");
         engine.wait_rotation("r-1", "Certified").await?;
         engine.wait_phase(Phase::Ready).await?;

@@ -23,11 +23,11 @@ const FAREWELL: &str = "userengine-pre-delete";
 async fn alone_uninstalling_the_chart_keeps_definitions_and_engines() -> anyhow::Result<()> {
     in_namespace("uninstall", |namespace| async move {
         let engine = Engine::ready(&namespace, "alice", "alice").await?;
-        let pod = engine.pod().await?.and_then(|pod| pod.uid());
+        let pod = engine.pod_uid().await?;
         let values = values().await?;
         uninstall().await?;
         let kept = kept(&namespace.client).await;
-        let undisturbed = engine.pod().await?.and_then(|pod| pod.uid()) == pod;
+        let undisturbed = engine.pod_uid().await? == pod;
         install(&values).await?;
         kept?;
         ensure!(undisturbed, "the engine was disturbed");

@@ -193,7 +193,7 @@ async fn taken_over<K: Kind>(
 ) -> anyhow::Result<()> {
     let children: Api<K> = engine.namespace.api();
     let what = format!("{} '{name}'", K::kind(&()));
-    let pod = engine.pod().await?.and_then(|pod| pod.uid());
+    let pod = engine.pod_uid().await?;
     let ours = json!(children.get(name).await?.owner_references());
     let owned_by = |owners: &Value| json!({ "metadata": { "ownerReferences": owners } });
     let taken: K = engine.namespace.merge(name, owned_by(theirs)).await?;
@@ -207,7 +207,7 @@ async fn taken_over<K: Kind>(
     .await?;
     let _: K = engine.namespace.merge(name, owned_by(&ours)).await?;
     engine.wait_phase(Phase::Ready).await?;
-    let after = engine.pod().await?.and_then(|pod| pod.uid());
+    let after = engine.pod_uid().await?;
     assert_eq!(after, pod, "{what} cost the engine its pod");
     Ok(())
 }

@@ -45,7 +45,7 @@ async fn an_engine_waits_for_its_class_and_follows_its_changes() -> anyhow::Resu
         })
         .await?;
         engine.wait_phase(Phase::Ready).await?;
-        let before = uid(&engine).await?.context("no pod")?;
+        let before = engine.pod_uid().await?.context("no pod")?;
         Api::<EngineClass>::all(client.clone())
             .delete(&name, &DeleteParams::default())
             .await?;
@@ -59,10 +59,6 @@ async fn an_engine_waits_for_its_class_and_follows_its_changes() -> anyhow::Resu
         .await
     })
     .await
-}
-
-async fn uid(engine: &Engine) -> anyhow::Result<Option<String>> {
-    Ok(engine.pod().await?.and_then(|pod| pod.uid()))
 }
 
 #[tokio::test]
@@ -117,7 +113,7 @@ async fn has_heard(
 async fn stays(engine: &Engine, class: &str, pod: &str) -> anyhow::Result<()> {
     let status = engine.get().await?.status.unwrap_or_default();
     assert_eq!(status.class_name.as_deref(), Some(class));
-    assert_eq!(uid(engine).await?.as_deref(), Some(pod));
+    assert_eq!(engine.pod_uid().await?.as_deref(), Some(pod));
     Ok(())
 }
 
@@ -136,7 +132,7 @@ async fn takes_the_default(
     alice.wait_reason("Ready", "NoDefaultClass").await?;
     mark(a, json!("true")).await?;
     alice.wait_phase(Phase::Ready).await?;
-    let pod = uid(&alice).await?.context("no pod")?;
+    let pod = alice.pod_uid().await?.context("no pod")?;
     mark(b, json!("true")).await?;
     mark(a, Value::Null).await?;
     has_heard(namespace, classes, "carol").await?;

@@ -1,5 +1,4 @@
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
-use kube::ResourceExt;
 use serde_json::json;
 use userengine_api::status::Phase;
 use userengine_e2e::{Engine, eventually, in_namespace};
@@ -55,7 +54,7 @@ async fn a_volume_that_cannot_grow_stays_and_its_engine_goes_on() -> anyhow::Res
         let fixed = json!({ "storage": { "storageClassName": "fixed" } });
         let engine = Engine::of_class(&namespace, fixed).await?;
         engine.wait_phase(Phase::Ready).await?;
-        let pod = engine.pod().await?.and_then(|pod| pod.uid());
+        let pod = engine.pod_uid().await?;
         engine
             .change(json!({ "storage": { "size": "128Mi" } }))
             .await?;
@@ -67,7 +66,7 @@ async fn a_volume_that_cannot_grow_stays_and_its_engine_goes_on() -> anyhow::Res
             condition.message
         );
         engine.wait_phase(Phase::Ready).await?;
-        assert_eq!(engine.pod().await?.and_then(|pod| pod.uid()), pod);
+        assert_eq!(engine.pod_uid().await?, pod);
         // Back to what it has.
         engine.change(json!({ "storage": null })).await?;
         engine.wait_reason("StorageReady", "AsExpected").await?;

@@ -1,8 +1,8 @@
 //! An engine has its own image, resources and variables within the bounds of its class, and stays as it is beyond them.
 
 use anyhow::{Context as _, ensure};
+use kube::Api;
 use kube::api::DeleteParams;
-use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 use userengine_api::status::Phase;
 use userengine_api::{EngineClass, UserEngine};
@@ -40,16 +40,12 @@ async fn container(engine: &Engine) -> anyhow::Result<Value> {
     container.cloned().context("no container")
 }
 
-async fn uid(engine: &Engine) -> anyhow::Result<Option<String>> {
-    Ok(engine.pod().await?.and_then(|pod| pod.uid()))
-}
-
 /// Changes the spec, and waits until another pod serves.
 async fn roll(engine: &Engine, own: Value) -> anyhow::Result<Value> {
-    let before = uid(engine).await?;
+    let before = engine.pod_uid().await?;
     engine.change(own).await?;
     eventually("another pod", 90, || async {
-        let now = uid(engine).await?;
+        let now = engine.pod_uid().await?;
         Ok((now.is_some() && now != before).then_some(()))
     })
     .await?;
@@ -59,7 +55,7 @@ async fn roll(engine: &Engine, own: Value) -> anyhow::Result<Value> {
 
 /// Sees that this is refused in these words, and that the pod stays the one it is.
 async fn stays(engine: &Engine, own: Value, reason: &str, words: &[&str]) -> anyhow::Result<()> {
-    let before = uid(engine).await?;
+    let before = engine.pod_uid().await?;
     engine.change(own).await?;
     let condition = engine.wait_reason("ClassResolved", reason).await?;
     ensure!(condition.status == "True", "{condition:?}");
@@ -67,7 +63,7 @@ async fn stays(engine: &Engine, own: Value, reason: &str, words: &[&str]) -> any
         ensure!(condition.message.contains(word), "{}", condition.message);
     }
     engine.wait_phase(Phase::Ready).await?;
-    ensure!(uid(engine).await? == before, "{reason}: another pod");
+    ensure!(engine.pod_uid().await? == before, "{reason}: another pod");
     Ok(())
 }
 
@@ -153,7 +149,7 @@ async fn a_class_that_allows_less_leaves_what_runs_alone() -> anyhow::Result<()>
     in_namespace("narrower", |namespace| async move {
         let own = json!({ "resources": { "limits": { "memory": "300Mi" } } });
         let engine = serving(&namespace, own).await?;
-        let before = uid(&engine).await?;
+        let before = engine.pod_uid().await?;
         let narrower =
             json!({ "maxResources": { "cpu": "1", "memory": "256Mi" }, "logLevel": "debug" });
         class(&namespace.client, &namespace.name, narrower).await?;
@@ -171,7 +167,7 @@ async fn a_class_that_allows_less_leaves_what_runs_alone() -> anyhow::Result<()>
         let limits = container(&engine).await?["resources"]["limits"]["memory"].clone();
         ensure!(limits == "300Mi", "{limits}");
         ensure!(
-            uid(&engine).await? != before,
+            engine.pod_uid().await? != before,
             "the rotation made another pod"
         );
 

@@ -104,7 +104,7 @@ async fn a_caller_that_reads_the_key_where_it_is_sees_no_refusal_while_it_change
     in_namespace("apikey", |namespace| async move {
         let engine = Engine::ready(&namespace, "alice", "alice").await?;
         let backend = Backend::start("apikey").await?;
-        let pod = engine.pod().await?.and_then(|pod| pod.uid());
+        let pod = engine.pod_uid().await?;
         let over = AtomicBool::new(false);
         let rotation = async {
             let rotated = rotate(&backend, &engine).await;
@@ -116,7 +116,7 @@ async fn a_caller_that_reads_the_key_where_it_is_sees_no_refusal_while_it_change
         let calls = calls.context("a call with the key in the Secret")?;
         println!("{calls} calls were answered meanwhile");
         ensure!(calls > 10, "{calls} calls only");
-        assert_eq!(engine.pod().await?.and_then(|pod| pod.uid()), pod);
+        assert_eq!(engine.pod_uid().await?, pod);
         backend.stop().await?;
         tells_each_turn_once(&namespace).await
     })

@@ -4,7 +4,6 @@ use anyhow::{Context as _, ensure};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use k8s_openapi::api::events::v1::Event;
-use kube::ResourceExt;
 use kube::api::ListParams;
 use serde_json::json;
 use tokio::process::Command;
@@ -178,12 +177,12 @@ async fn an_object_that_is_made_again_with_an_old_request_asks_for_nothing() -> 
 /// A rotation could begin as soon as the engine is Ready.
 async fn asks_for_nothing(engine: &Engine) -> anyhow::Result<()> {
     engine.wait_phase(Phase::Ready).await?;
-    let pod = engine.pod().await?.and_then(|pod| pod.uid());
+    let pod = engine.pod_uid().await?;
     holds("an id counts once", 4, || async {
         let now = engine.get().await?;
         let said = condition(&now, "EncryptionUpToDate");
         let is_quiet = said.is_some_and(|said| said.reason == "AsExpected");
-        Ok(is_quiet && engine.pod().await?.and_then(|pod| pod.uid()) == pod)
+        Ok(is_quiet && engine.pod_uid().await? == pod)
     })
     .await
 }

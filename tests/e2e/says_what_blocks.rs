@@ -72,7 +72,7 @@ async fn an_image_is_asked_for_anew_once_there_is_another_secret_to_pull_it_with
             let step = AtomicUsize::new(0);
             eventually(what, 30, || async {
                 write(step.fetch_add(1, Ordering::Relaxed)).await?;
-                let now = engine.pod().await?.and_then(|pod| pod.uid());
+                let now = engine.pod_uid().await?;
                 Ok((now.is_some() && now != before).then_some(()))
             })
             .await
@@ -170,13 +170,13 @@ async fn a_pod_whose_secret_is_back_does_not_wait_for_its_kubelet() -> anyhow::R
         engine.wait_reason("Ready", "KeyMissing").await?;
         // By now the kubelet waits for more than half a minute between its tries.
         is_told_once(&engine, "KeyMissing", 40).await?;
-        let stuck = engine.pod().await?.and_then(|pod| pod.uid());
+        let stuck = engine.pod_uid().await?;
         namespace
             .api::<Secret>()
             .create(&PostParams::default(), &with_content(&good, None))
             .await?;
         is_back(&engine).await?;
-        let pod = engine.pod().await?.and_then(|pod| pod.uid());
+        let pod = engine.pod_uid().await?;
         ensure!(pod != stuck, "the kubelet was waited for");
         Ok(())
     })

@@ -175,10 +175,15 @@ impl Engine {
             .await?)
     }
 
+    /// Which pod that is.
+    pub async fn pod_uid(&self) -> anyhow::Result<Option<String>> {
+        Ok(self.pod().await?.and_then(|pod| pod.uid()))
+    }
+
     /// Deletes the pod at once, and waits until another one serves.
     pub async fn replace_pod(&self) -> anyhow::Result<()> {
         let pods: Api<Pod> = self.namespace.api();
-        let before = self.pod().await?.and_then(|pod| pod.uid());
+        let before = self.pod_uid().await?;
         pods.delete(
             &Names(&self.name).pod(),
             &DeleteParams::default().grace_period(0),

@@ -101,22 +101,28 @@ pub enum Error {
 /// Asks engines, and remembers of each run of a pod its engine's version, or that it did not answer. Who waits for an answer
 /// keeps others waiting, and where nobody may reach the pods that is every engine.
 pub struct Insides {
-    known: Mutex<HashMap<String, (Run, Known)>>,
+    known: Mutex<HashMap<String, Known>>,
     /// How many of those that did not answer may be asked at once.
     again: Semaphore,
     /// How many did not answer since one did.
     in_a_row: AtomicU32,
 }
 
-enum Known {
-    Version(Box<str>),
-    /// It did not answer, so often in a row.
-    Mute {
-        misses: u32,
-        next: Instant,
-        /// What it said before.
-        version: Option<Box<str>>,
-    },
+/// What is known of one run of an engine.
+struct Known {
+    run: Run,
+    /// What it said last.
+    version: Option<Box<str>>,
+    /// It did not answer since.
+    mute: Option<Mute>,
+}
+
+#[derive(Clone, Copy)]
+struct Mute {
+    /// So often in a row.
+    misses: u32,
+    /// It is not asked before.
+    next: Instant,
 }
 
 /// One run of an engine: a pod and how often its container started, as a hash.
@@ -145,27 +151,23 @@ impl Insides {
     /// What the engine in this pod says now: proof must be fresh. An error is how long it is not asked again.
     pub async fn ask(&self, engine: &str, pod: &Pod) -> Result<Inside, Duration> {
         let run = run_of(pod);
-        let misses = match self.known().get(engine) {
-            Some((known, Known::Mute { misses, next, .. })) if *known == run => {
-                let left = next.saturating_duration_since(Instant::now());
-                if !left.is_zero() {
-                    return Err(left);
-                }
-                *misses
-            }
-            _ => 0,
-        };
+        let mute = self.of_run(engine, run, |known| known.mute);
+        let left = mute.and_then(Mute::left);
+        if let Some(left) = left {
+            return Err(left);
+        }
+        let misses = mute.map_or(0, |mute| mute.misses);
         let is_doubtful = misses > 0 || self.in_a_row.load(Ordering::Relaxed) >= IN_A_ROW;
         let turn = is_doubtful.then(|| self.again.try_acquire());
         if let Some(Err(_)) = turn {
             return Err(pause(misses));
         }
         let answer = ask(pod, "/keys", PATIENCE).await;
-        let (known, said) = match answer {
+        let (version, mute, said) = match answer {
             Ok(inside) => {
                 let inside: Inside = inside;
                 self.in_a_row.store(0, Ordering::Relaxed);
-                (Known::Version(inside.version.as_str().into()), Ok(inside))
+                (Some(inside.version.as_str().into()), None, Ok(inside))
             }
             Err(error) => {
                 self.in_a_row.fetch_add(1, Ordering::Relaxed);
@@ -173,34 +175,34 @@ impl Insides {
                 let wait = pause(misses);
                 tracing::warn!(engine, %error, again_s = wait.as_secs(), "the engine could not be asked; it is asked again");
                 let next = Instant::now() + wait;
-                let version = self.said(engine, run);
-                let known = Known::Mute {
-                    misses,
-                    next,
-                    version,
-                };
-                (known, Err(wait))
+                (
+                    self.said(engine, run),
+                    Some(Mute { misses, next }),
+                    Err(wait),
+                )
             }
         };
-        self.known().insert(engine.to_owned(), (run, known));
+        let known = Known { run, version, mute };
+        self.known().insert(engine.to_owned(), known);
         said
     }
 
     /// The version that this run has said.
     fn said(&self, engine: &str, run: Run) -> Option<Box<str>> {
-        match self.known().get(engine)? {
-            (known, Known::Version(version)) if *known == run => Some(version.clone()),
-            (known, Known::Mute { version, .. }) if *known == run => version.clone(),
-            _ => None,
-        }
+        self.of_run(engine, run, |known| known.version.clone())
+    }
+
+    /// What is known of this run, and of no other.
+    fn of_run<T>(&self, engine: &str, run: Run, what: impl Fn(&Known) -> Option<T>) -> Option<T> {
+        let all = self.known();
+        all.get(engine)
+            .filter(|known| known.run == run)
+            .and_then(what)
     }
 
     /// How long an engine that did not answer is not asked again.
     pub fn silence(&self, engine: &str) -> Option<Duration> {
-        match self.known().get(engine)? {
-            (_, Known::Mute { next, .. }) => next.checked_duration_since(Instant::now()),
-            (_, Known::Version(_)) => None,
-        }
+        self.known().get(engine)?.mute?.left()
     }
 
     /// Forgets an engine that is gone.
@@ -208,8 +210,16 @@ impl Insides {
         self.known().remove(engine);
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<String, (Run, Known)>> {
+    fn known(&self) -> MutexGuard<'_, HashMap<String, Known>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Mute {
+    /// How long it is not asked again, if it is not.
+    fn left(self) -> Option<Duration> {
+        let left = self.next.saturating_duration_since(Instant::now());
+        (!left.is_zero()).then_some(left)
     }
 }
 
@@ -349,8 +359,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_version_that_was_said_outlasts_a_silence_of_the_same_run() {
         let insides = Insides::default();
-        let told = (run_of(&pod("1", 0)), Known::Version("0.1.0".into()));
-        insides.known().insert("e".to_owned(), told);
+        insides.known().insert("e".to_owned(), told(&pod("1", 0)));
         assert_eq!(insides.silence("e"), None);
         for _ in 0..2 {
             assert!(insides.ask("e", &pod("1", 0)).await.is_err());
@@ -387,12 +396,20 @@ mod tests {
         .unwrap()
     }
 
+    /// Its engine said so.
+    fn told(pod: &Pod) -> Known {
+        Known {
+            run: run_of(pod),
+            version: Some("0.1.0".into()),
+            mute: None,
+        }
+    }
+
     #[tokio::test]
     async fn each_run_is_asked_once_and_none_is_remembered_of_an_engine_that_is_gone() {
         let insides = Insides::default();
         let first = pod("p", 0);
-        let told = (run_of(&first), Known::Version("0.1.0".into()));
-        insides.known().insert("e".to_owned(), told);
+        insides.known().insert("e".to_owned(), told(&first));
         let version = insides.version("e", &first).await;
         assert_eq!(version.unwrap().as_ref(), "0.1.0");
         // These pods have no address.

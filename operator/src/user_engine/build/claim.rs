@@ -8,6 +8,7 @@ use userengine_api::names::engine_of_claim;
 use userengine_api::quantity::Quantity;
 
 use super::common_labels;
+use crate::cluster::has_finalizer;
 use crate::record::Record;
 use crate::user_engine::assess::ResolvedClass;
 use crate::user_engine::observed::Observed;
@@ -60,12 +61,9 @@ pub fn claim_amendment(claim: &PersistentVolumeClaim, should: &Record) -> Option
     if !lacking.keys().all(goes_along) {
         metadata.insert("annotations".to_owned(), Value::Object(lacking));
     }
-    let finalizers = claim.finalizers();
-    if !finalizers
-        .iter()
-        .any(|name| name == labels::CLAIM_FINALIZER)
-    {
-        let all: Vec<_> = finalizers
+    if !has_finalizer(claim, labels::CLAIM_FINALIZER) {
+        let all: Vec<_> = claim
+            .finalizers()
             .iter()
             .map(String::as_str)
             .chain([labels::CLAIM_FINALIZER])

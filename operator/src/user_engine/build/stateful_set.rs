@@ -9,9 +9,8 @@ use userengine_api::hex::hex;
 use userengine_api::layout::{API_PORT, INTERNAL_PORT};
 use userengine_api::{UserEngineSpec, labels};
 
-use super::common_labels;
 use super::pod::{self, extend, frame};
-use super::{Blueprint, environment, pod_selector, volumes};
+use super::{Blueprint, common_labels, environment, pod_selector, volumes};
 use crate::user_engine::child::{Child, ChildId, ChildKind};
 
 /// Name of the engine's container.

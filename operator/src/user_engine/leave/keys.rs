@@ -9,6 +9,7 @@ use super::{Error, key_names, let_go};
 use crate::cluster::Writer;
 use crate::retained;
 use crate::user_engine::Context;
+use crate::user_engine::observe::{is_held, is_on_hold};
 use crate::user_engine::report::{event_of, publish};
 
 /// Keys first, the claim last: it is the record by which a crash in between finds the keys again. A key that a backup
@@ -98,11 +99,6 @@ fn is_going(key: &Secret) -> bool {
     key.metadata.deletion_timestamp.is_some()
 }
 
-fn is_held(key: &Secret) -> bool {
-    let mut finalizers = key.finalizers().iter();
-    finalizers.any(|name| name == labels::KEY_FINALIZER)
-}
-
 fn erased(key: &Secret) -> Event {
     let kid = key.labels().get(labels::KID);
     let kid = kid.map_or("the key".to_owned(), |kid| format!("key {kid}"));
@@ -114,11 +110,6 @@ fn erased(key: &Secret) -> Event {
         secondary: Some(key.object_ref(&())),
         ..event_of("Erase", EventType::Normal, "KeyDestroyed", &note)
     }
-}
-
-fn is_on_hold(key: &Secret) -> bool {
-    let mut names = key.annotations().keys();
-    names.any(|name| name.starts_with(labels::HOLD_PREFIX))
 }
 
 /// A key's Secret, if it is there.

@@ -19,7 +19,7 @@ use super::observed::Observed;
 use super::report::{event_of, publish};
 use super::{Context, build, observe};
 use crate::clock::left_of;
-use crate::cluster::{WriteError, Writer};
+use crate::cluster::{WriteError, Writer, has_finalizer};
 use crate::{record, retained};
 
 /// The engine could not be let go.
@@ -71,11 +71,7 @@ pub async fn leave(
     observed: &Observed,
 ) -> Result<Option<Duration>, Error> {
     let engine = &*observed.engine;
-    if !engine
-        .finalizers()
-        .iter()
-        .any(|name| name == labels::ENGINE_FINALIZER)
-    {
+    if !has_finalizer(engine, labels::ENGINE_FINALIZER) {
         return Ok(None);
     }
     stop_jobs(context, writer, engine).await?;

@@ -26,6 +26,7 @@ use super::Context;
 use super::api_key;
 use super::child::{ChildId, ChildKind};
 use super::observed::{ApiKeySecret, KeySecret, NextKey, Observed, OurApiKey};
+use crate::cluster::has_finalizer;
 use crate::cluster::ownership::{Ownership, ownership};
 use crate::record::{Record, RecordError};
 use crate::seen::{EngineName, EngineSketch};
@@ -221,6 +222,17 @@ fn is_engines(pod: &Pod, set: Option<&str>) -> bool {
     pod.metadata.deletion_timestamp.is_some() || owner.is_some() && owner == set
 }
 
+/// Our finalizer is on it.
+pub fn is_held(key: &Secret) -> bool {
+    has_finalizer(key, labels::KEY_FINALIZER)
+}
+
+/// A backup needs it.
+pub fn is_on_hold(key: &Secret) -> bool {
+    let mut names = key.annotations().keys();
+    names.any(|name| name.starts_with(labels::HOLD_PREFIX))
+}
+
 /// What a decision needs of a key Secret. The key itself goes no further than this.
 fn key_secret(found: &Secret) -> KeySecret {
     let bytes = found
@@ -233,15 +245,9 @@ fn key_secret(found: &Secret) -> KeySecret {
         version: found.resource_version(),
         kid: EncryptionKey::parse(bytes.unwrap_or_default()).map(|key| key.kid()),
         database_id: found.annotations().get(labels::DATABASE_ID).cloned(),
-        held: found
-            .finalizers()
-            .iter()
-            .any(|name| name == labels::KEY_FINALIZER),
+        held: is_held(found),
         terminating: found.metadata.deletion_timestamp.is_some(),
-        on_hold: found
-            .annotations()
-            .keys()
-            .any(|name| name.starts_with(labels::HOLD_PREFIX)),
+        on_hold: is_on_hold(found),
         created_at: found.creation_timestamp().map(|time| time.0),
     }
 }

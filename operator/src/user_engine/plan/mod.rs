@@ -17,6 +17,7 @@ use super::build;
 use super::child::{Child, ChildKind};
 use super::growth::Growth;
 use super::observed::{KeySecret, Observed};
+use crate::cluster::has_finalizer;
 use crate::record::Record;
 
 /// One write, or none.
@@ -240,8 +241,7 @@ fn live(observed: &Observed, assessment: &Assessment, class: &ResolvedClass, pla
 }
 
 fn hold(observed: &Observed) -> Option<Step> {
-    let mut finalizers = observed.engine.metadata.finalizers.iter().flatten();
-    let is_held = finalizers.any(|name| name == labels::ENGINE_FINALIZER);
+    let is_held = has_finalizer(&*observed.engine, labels::ENGINE_FINALIZER);
     (!is_held).then_some(Step::Hold)
 }
 
