@@ -8,6 +8,9 @@ use userengine_api::EngineClass;
 use userengine_api::status::Phase;
 use userengine_e2e::{Engine, Namespace, PLATFORM, Probe, class, eventually, in_namespace};
 
+/// A public address with a server, which every node of ours has.
+const PUBLIC: &str = "11.22.33.44:6443";
+
 /// Address of an engine's pod.
 async fn address(engine: &Engine) -> anyhow::Result<String> {
     let pod = engine.pod().await?.context("no pod")?;
@@ -163,6 +166,31 @@ async fn a_class_opens_the_ports_of_a_range_that_it_lists_and_nothing_besides() 
         can_dial_soon(&bob, "127.0.0.1:8080").await?;
         assert!(!bob.can_dial(&open).await?, "reached a range not listed");
         for name in ["alice", "bob"] {
+            forget_class(&namespace, name).await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn what_is_public_is_reached_unless_the_class_denies_it() -> anyhow::Result<()> {
+    in_namespace("public", |namespace| async move {
+        let denied = json!({ "egress": { "denyCIDRs": ["11.0.0.0/8"] } });
+        let none = json!({ "egress": { "default": "None" } });
+        tokio::try_join!(
+            of_class(&namespace, "alice", json!({})),
+            of_class(&namespace, "bob", denied),
+            of_class(&namespace, "carol", none),
+        )?;
+        let alice = Probe::inside(&namespace, "alice-0").await?;
+        can_dial_soon(&alice, PUBLIC).await?;
+        for name in ["bob", "carol"] {
+            let inside = Probe::inside(&namespace, &format!("{name}-0")).await?;
+            can_dial_soon(&inside, "127.0.0.1:8080").await?;
+            assert!(!inside.can_dial(PUBLIC).await?, "{name} reached it");
+        }
+        for name in ["alice", "bob", "carol"] {
             forget_class(&namespace, name).await?;
         }
         Ok(())

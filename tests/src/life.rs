@@ -11,6 +11,7 @@ use userengine_api::{EngineClass, UserEngine};
 use crate::between::Fault;
 use crate::local_operator::LocalOperator;
 use crate::state::{difference, is_at_rest, state};
+use crate::trouble::events;
 use crate::wait::STEP;
 use crate::{Engine, Namespace, class, eventually};
 
@@ -153,6 +154,11 @@ impl<'a> Life<'a> {
             late.as_ref().is_none_or(|late| !late.changed),
             "what came late changed something: {late:?}"
         );
+        let is_faultless = !matches!(harm, Harm::Trouble(..));
+        if story == Story::Delete && self.policy == "Erase" && is_faultless {
+            let told = events(&self.engine, "KeyDestroyed").await?;
+            ensure!(told.len() == 1, "the end of its key is told of: {told:?}");
+        }
         Ok(Told {
             state,
             writes: writes.len(),

@@ -19,6 +19,10 @@ import (
 // nodeLink is the node's only interface that leads out of the cluster.
 const nodeLink = "eth0"
 
+// public is an address of every node that is in no special-purpose range: what
+// policies say of the internet can be tried on it. It never leaves the namespace.
+const public = "11.22.33.44"
+
 // Ensure creates whatever is missing of the namespace, link, addresses and routes.
 func Ensure(c layout.Cluster) error {
 	if err := ensureNamespace(c); err != nil {
@@ -60,6 +64,7 @@ func configureNode(c layout.Cluster) error {
 		inside(c, "for s in "+sysctls+`; do f=/proc/sys/$(echo "${s%%=*}" | tr . /); [ ! -e "$f" ] || echo "${s#*=}" > "$f" || exit 1; done`),
 		inside(c, "ip link set lo up && ip link set "+nodeLink+" up"),
 		inside(c, fmt.Sprintf("ip address replace %s/%d dev %s", c.Node(), c.NodeNet().Bits(), nodeLink)),
+		inside(c, fmt.Sprintf("ip address replace %s/32 dev lo", public)),
 		inside(c, fmt.Sprintf("ip route replace %s dev %s", c.Services(), nodeLink)),
 		border(c),
 	)

@@ -13,10 +13,11 @@ use userengine_api::status::{EngineInfo, Phase, StorageInfo, UserEngineStatus};
 
 use super::assess::{Assessment, Finding, Severity, engine_container};
 use super::build;
-use super::observe::PATIENCE;
 use super::observed::Observed;
 use crate::clock::left_of;
 
+/// How long a pod or a volume may take without a word: three seconds, and one because both ends of that are whole seconds.
+const NEW: SignedDuration = SignedDuration::from_secs(3 + 1);
 /// How long an engine may wait for its first pod without a word, from the operator's first turn, which made its claim, where
 /// many are made at once.
 const FIRST_POD: SignedDuration = SignedDuration::from_secs(60);
@@ -101,16 +102,16 @@ impl Report<'_> {
         let left = |length, made| left_of(length, made, self.observed.now);
         let reason = self.ready().reason;
         match (&self.observed.pod, &self.observed.claim) {
-            (Some(pod), _) => left(PATIENCE, made(&pod.metadata)?),
+            (Some(pod), _) => left(NEW, made(&pod.metadata)?),
             (None, _) if is_told => None,
             // An engine that takes over a claim has its first turn later than that was made.
             (None, Some(claim)) if reason == Reason::Starting => {
                 let engine = made(&self.observed.engine.metadata)?;
                 left(FIRST_POD, made(&claim.metadata)?.max(engine))
             }
-            (None, Some(claim)) => left(PATIENCE, made(&claim.metadata)?),
+            (None, Some(claim)) => left(NEW, made(&claim.metadata)?),
             // It was asked for just now, in the turn that this look began.
-            (None, None) if reason == Reason::ClaimPending => PATIENCE.try_into().ok(),
+            (None, None) if reason == Reason::ClaimPending => NEW.try_into().ok(),
             (None, None) => None,
         }
     }

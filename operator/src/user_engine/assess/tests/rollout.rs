@@ -46,9 +46,18 @@ pub fn situations() -> Vec<Situation> {
 
 /// It asks for this, and its image cannot be pulled.
 fn unpulled(spec: &Value) -> World {
-    let waiting = json!({ "waiting": { "reason": "ErrImagePull", "message": "not found" } });
+    waits_for("ErrImagePull", spec)
+}
+
+/// It asks for this, and its kubelet waits for that.
+fn waits_for(reason: &str, spec: &Value) -> World {
+    let waiting = json!({ "waiting": { "reason": reason, "message": "not found" } });
+    let allows = json!({
+        "allowedImages": ["registry.example.com/engine:"],
+        "allowedEnvFrom": { "configMapNames": ["flags"] },
+    });
     serving()
-        .class(&json!({ "allowedImages": ["registry.example.com/engine:"] }))
+        .class(&allows)
         .spec(spec)
         .container(&waiting, &json!({}))
 }
@@ -104,6 +113,19 @@ fn standings() -> Vec<(&'static str, World, Standing)> {
         (
             "the image of the class is not there",
             unpulled(&json!({})),
+            Standing::ComingUp,
+        ),
+        (
+            "what it takes its variables from is not there",
+            waits_for(
+                "CreateContainerConfigError",
+                &json!({ "envFrom": [{ "prefix": "FLAG_", "configMapRef": { "name": "flags" } }] }),
+            ),
+            Standing::Apart,
+        ),
+        (
+            "something else that its class names is not there",
+            waits_for("CreateContainerConfigError", &json!({})),
             Standing::ComingUp,
         ),
         ("it sleeps", changed(serving()).suspended(), Standing::Apart),
