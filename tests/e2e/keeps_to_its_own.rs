@@ -74,6 +74,7 @@ async fn the_operator_writes_children_of_engines_only() -> anyhow::Result<()> {
         for change in [set(MANAGED_BY, "Helm"), set(OWNERS, json!([]))] {
             settings.refused(Write::Replace(change), labels).await?;
         }
+        is_held_by_its_engine_alone(&settings).await?;
         let (catalog, other) = (set(NAME, "alice-catalog"), set(NAME, "alice-others"));
         let names = "under the names that the children";
         settings.refused(Write::Create(other), names).await?;
@@ -103,12 +104,45 @@ async fn the_operator_writes_children_of_engines_only() -> anyhow::Result<()> {
     .await
 }
 
+/// What is made for an engine that there is not is soon collected.
+async fn is_held_by_its_engine_alone(settings: &Attempts) -> anyhow::Result<()> {
+    let unserved = set(&format!("{OWNERS}/0/apiVersion"), "userengine.dev/v0");
+    for write in [Write::Create(unserved.clone()), Write::Replace(unserved)] {
+        settings
+            .refused(write, "has the labels of an engine")
+            .await?;
+    }
+    let roots = json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "name": "kube-root-ca.crt",
+        "uid": "5f0ab1f4-6d3c-4d3c-9a55-3a3f0f4f8f11",
+    });
+    let mut pod = roots.clone();
+    pod["kind"] = json!("Pod");
+    for owner in [roots, pod] {
+        let held = set(&format!("{OWNERS}/-"), owner);
+        for write in [Write::Create(held.clone()), Write::Replace(held)] {
+            settings.refused(write, "no other owners").await?;
+        }
+    }
+    let held = set("/metadata/finalizers", json!(["example.com/stay"]));
+    for write in [Write::Create(held.clone()), Write::Replace(held)] {
+        settings.refused(write, "puts no finalizers").await?;
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn the_operator_opens_the_way_to_nobody_else() -> anyhow::Result<()> {
     in_namespace("network", |namespace| async move {
         Engine::ready(&namespace, "alice", "alice").await?;
         let walls = Attempts::on::<NetworkPolicy>(&namespace, "alice").await?;
         walls.passes(Write::Replace(nothing())).await?;
+        let behind = json!({
+            "apiVersion": "v1", "kind": "Pod", "name": "alice-0",
+            "uid": "5f0ab1f4-6d3c-4d3c-9a55-3a3f0f4f8f11",
+        });
+        let handed_on = Write::Replace(set(&format!("{OWNERS}/-"), behind));
+        walls.passes(handed_on).await?;
         let own = "select pods of their own engine only";
         let everybody = Write::Replace(set("/spec/podSelector", json!({})));
         walls.refused(everybody, own).await?;
@@ -163,6 +197,19 @@ async fn the_operator_touches_no_secret_but_keys() -> anyhow::Result<()> {
             )
             .await?;
         }
+        key.refused(
+            Write::Create(merged(&next, &of_an_account())),
+            "of type Opaque only",
+        )
+        .await?;
+        let holds = "that nothing else holds";
+        for holder in [
+            set("/metadata/finalizers", json!(["example.com/stay"])),
+            set(OWNERS, somebody()),
+        ] {
+            let held = Write::Create(merged(&next, &holder));
+            key.refused(held, holds).await?;
+        }
         let name = "under the names of engines' keys";
         key.refused(Write::Create(set(NAME, "deploy-token")), name)
             .await?;
@@ -191,6 +238,14 @@ async fn the_operator_touches_no_secret_but_keys() -> anyhow::Result<()> {
     .await
 }
 
+/// What makes the control plane put the token of a ServiceAccount into a Secret.
+fn of_an_account() -> Value {
+    json!([
+        { "op": "add", "path": "/type", "value": "kubernetes.io/service-account-token" },
+        { "op": "add", "path": "/metadata/annotations", "value": { "kubernetes.io/service-account.name": "default" } },
+    ])
+}
+
 async fn makes_no_api_key_for_another_engine(namespace: &Namespace) -> anyhow::Result<()> {
     let api_key = Attempts::on::<Secret>(namespace, "alice-api-key").await?;
     let another = set(NAME, "bob-api-key");
@@ -199,7 +254,20 @@ async fn makes_no_api_key_for_another_engine(namespace: &Namespace) -> anyhow::R
         &owned,
         &set("/metadata/labels/userengine.dev~1engine", "bob"),
     );
-    api_key.passes(Write::Create(whole)).await?;
+    api_key.passes(Write::Create(whole.clone())).await?;
+    let token = Write::Create(merged(&whole, &of_an_account()));
+    api_key.refused(token, "of type Opaque only").await?;
+    let stay = json!(["example.com/stay"]);
+    let held = merged(&whole, &set("/metadata/finalizers", stay.clone()));
+    api_key
+        .refused(Write::Create(held), "that nothing else holds")
+        .await?;
+    let held = json!({ "metadata": { "finalizers": stay } });
+    api_key
+        .refused(Write::Merge(held), "neither owners nor finalizers")
+        .await?;
+    let noted = json!({ "metadata": { "annotations": { labels::API_KEY_ROTATION: "x" } } });
+    api_key.passes(Write::Merge(noted)).await?;
     let labels = "with the labels of their engine only";
     api_key.refused(Write::Create(owned), labels).await?;
     let names = "under the names of engines' keys";
@@ -248,6 +316,7 @@ async fn the_operator_touches_no_volume_but_brains() -> anyhow::Result<()> {
             .refused(Write::Create(set(MANAGED_BY, "Helm")), brains)
             .await?;
 
+        asks_for_empty_volumes(&namespace, &brain).await?;
         let claim = claim(&namespace, "team-brain").await?;
         claim.refused(Write::Delete, brains).await?;
         let taken = json!({ "metadata": { "annotations": { labels::USER: "alice" } } });
@@ -267,6 +336,50 @@ async fn the_operator_touches_no_volume_but_brains() -> anyhow::Result<()> {
         data.refused(Write::Merge(let_go), brains).await
     })
     .await
+}
+
+async fn asks_for_empty_volumes(namespace: &Namespace, brain: &Attempts) -> anyhow::Result<()> {
+    let fresh = json!([
+        { "op": "remove", "path": "/spec/volumeName" },
+        { "op": "add", "path": NAME, "value": "carol-brain" },
+        { "op": "add", "path": "/metadata/labels/userengine.dev~1engine", "value": "carol" },
+    ]);
+    brain.passes(Write::Create(fresh.clone())).await?;
+    let empty = "asks for empty volumes";
+    let source = json!({ "kind": "PersistentVolumeClaim", "name": "shop-data" });
+    for chosen in [
+        set("/spec/volumeName", "pv-of-others"),
+        set(
+            "/spec/selector",
+            json!({ "matchLabels": { "app": "shop" } }),
+        ),
+        set("/spec/dataSource", source.clone()),
+        set("/spec/dataSourceRef", source),
+    ] {
+        let chosen = Write::Create(merged(&fresh, &chosen));
+        brain.refused(chosen, empty).await?;
+    }
+    let stay = json!(["example.com/stay"]);
+    for holder in [set("/metadata/finalizers", stay), set(OWNERS, somebody())] {
+        let held = Write::Create(merged(&fresh, &holder));
+        brain.refused(held, "no owner, and no finalizer").await?;
+    }
+    // Nobody has made a volume for it.
+    let object = json!({
+        "metadata": { "name": "zoe-brain", "annotations": { labels::USER: "zoe" } },
+        "spec": {
+            "accessModes": ["ReadWriteOnce"], "storageClassName": "",
+            "resources": { "requests": { "storage": "1Mi" } },
+        },
+    });
+    namespace
+        .create_object::<PersistentVolumeClaim>(object)
+        .await?;
+    let adopted = Attempts::on::<PersistentVolumeClaim>(namespace, "zoe-brain").await?;
+    let marked = json!({ "metadata": { "labels": { labels::ENGINE: "zoe" } } });
+    adopted.passes(Write::Merge(marked)).await?;
+    let chosen = json!({ "spec": { "volumeName": "pv-of-others" } });
+    adopted.refused(Write::Merge(chosen), empty).await
 }
 
 /// Somebody's claim.

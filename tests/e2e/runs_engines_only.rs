@@ -8,6 +8,7 @@ use userengine_e2e::attempts::{Attempts, Write, set};
 use userengine_e2e::{Engine, Namespace, in_namespace};
 
 const POD: &str = "/spec/template/spec";
+const METADATA: &str = "/spec/template/metadata";
 const KEY: &str = "bob-key-0123456789";
 
 /// A change of the pod's template, and the words that refuse it.
@@ -83,7 +84,71 @@ fn foreign() -> Vec<(&'static str, Value, &'static str)> {
             mounts,
         ),
         ("/volumes/-", ring, "the keys of their own engine only"),
+        (
+            "/resourceClaims",
+            json!([{ "name": "t", "resourceClaimTemplateName": "t" }]),
+            "no devices",
+        ),
     ]
+}
+
+/// The same of what is between a container and its node.
+fn unconfined() -> Vec<(&'static str, Value, &'static str)> {
+    let confined = "confined as their runtime does it";
+    let probes = "ask the engine itself";
+    let unconfined = json!({ "type": "Unconfined" });
+    let mut all = vec![
+        (
+            "/securityContext/sysctls",
+            json!([{ "name": "net.ipv4.tcp_syncookies", "value": "1" }]),
+            confined,
+        ),
+        (
+            "/containers/0/livenessProbe/httpGet/host",
+            json!("127.0.0.1"),
+            probes,
+        ),
+        (
+            "/containers/0/readinessProbe",
+            json!({ "tcpSocket": { "host": "127.0.0.1", "port": 10250 } }),
+            probes,
+        ),
+        (
+            "/containers/0/startupProbe/httpGet/host",
+            json!("192.0.2.1"),
+            probes,
+        ),
+        (
+            "/containers/0/lifecycle",
+            json!({ "postStart": { "httpGet": { "host": "127.0.0.1", "port": 10250 } } }),
+            probes,
+        ),
+    ];
+    for (pod, container, value) in [
+        (
+            "/securityContext/seccompProfile",
+            "/containers/0/securityContext/seccompProfile",
+            unconfined.clone(),
+        ),
+        (
+            "/securityContext/appArmorProfile",
+            "/containers/0/securityContext/appArmorProfile",
+            unconfined,
+        ),
+        (
+            "/securityContext/seLinuxOptions",
+            "/containers/0/securityContext/seLinuxOptions",
+            json!({ "type": "spc_t" }),
+        ),
+        (
+            "/securityContext/windowsOptions",
+            "/containers/0/securityContext/windowsOptions",
+            json!({ "runAsUserName": "t" }),
+        ),
+    ] {
+        all.extend([(pod, value.clone(), confined), (container, value, confined)]);
+    }
+    all
 }
 
 #[tokio::test]
@@ -95,12 +160,31 @@ async fn the_pods_that_the_operator_asks_for_have_what_is_their_engines_and_no_m
         let job = job(&namespace).await?;
         set_of_alice.passes(Write::Replace(json!([]))).await?;
         job.passes(Write::Create(json!([]))).await?;
-        for (path, value, words) in foreign() {
+        for (path, value, words) in foreign().into_iter().chain(unconfined()) {
             let change = set(&format!("{POD}{path}"), value);
             set_of_alice
                 .refused(Write::Replace(change.clone()), words)
                 .await?;
             job.refused(Write::Create(change), words).await?;
+        }
+        let unmasked = json!([
+            { "op": "add", "path": format!("{POD}/hostUsers"), "value": false },
+            { "op": "add", "path": format!("{POD}/containers/0/securityContext/procMount"), "value": "Unmasked" },
+        ]);
+        let old = json!({ "container.apparmor.security.beta.kubernetes.io/engine": "unconfined" });
+        for change in [unmasked, set(&format!("{METADATA}/annotations"), old)] {
+            set_of_alice
+                .refused(Write::Replace(change), "confined as their runtime does it")
+                .await?;
+        }
+        let theirs = set(&format!("{METADATA}/labels/app"), "checkout");
+        let own = "have the labels of their engine";
+        set_of_alice
+            .refused(Write::Replace(theirs.clone()), own)
+            .await?;
+        let anothers = set(&format!("{METADATA}/labels/userengine.dev~1engine"), "bob");
+        for change in [theirs, anothers] {
+            job.refused(Write::Create(change), own).await?;
         }
         // One that is there cannot get any: the API server itself refuses that.
         let claimed = set("/spec/volumeClaimTemplates", json!([{
@@ -188,6 +272,8 @@ async fn job(namespace: &Namespace) -> anyhow::Result<Attempts> {
         "labels": its("/metadata/labels"),
         "ownerReferences": its("/metadata/ownerReferences"),
     });
-    let job = json!({ "metadata": metadata, "spec": { "template": { "spec": pod } } });
+    let labels = its("/spec/template/metadata/labels");
+    let template = json!({ "metadata": { "labels": labels }, "spec": pod });
+    let job = json!({ "metadata": metadata, "spec": { "template": template } });
     Attempts::with::<Job>(namespace, job).await
 }

@@ -163,6 +163,8 @@ pub struct Rest<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct Look {
     changes: u64,
+    /// Nobody has looked at the engine since the operator started, which it did not find at rest.
+    pub is_first: bool,
 }
 
 impl Seen {
@@ -191,6 +193,26 @@ impl Seen {
         let is_gone = metadata.deletion_timestamp.is_some() && !is_held;
         if let Some(kind) = Watched::named(kind).filter(|_| !is_gone) {
             self.show(kind, metadata, Shown::Written);
+        }
+    }
+
+    /// A look has read this object: it is part of that look, though the watch may be yet to show it. One that the watch does not
+    /// show, by now or yet, is passed over.
+    pub fn read(&self, kind: &str, metadata: &ObjectMeta) {
+        let kind = Watched::named(kind);
+        let Some((kind, engine)) = kind.zip(EngineName::of_child(metadata)) else {
+            return;
+        };
+        let mut entries = self.entries();
+        let entry = entries.get_mut(&engine);
+        let known = entry.and_then(|entry| {
+            let place = entry.place(kind, mark::name(metadata)).ok()?;
+            entry.children.get_mut(place)
+        });
+        let version = mark::version(metadata);
+        if let Some(child) = known.filter(|known| known.version < version) {
+            (child.version, child.mark) = (version, Some(mark::mark(kind, metadata)));
+            child.counted = false;
         }
     }
 
@@ -293,9 +315,10 @@ impl Seen {
     pub fn begin(&self, engine: &EngineName) -> Look {
         let mut entries = self.entries();
         let entry = entries.entry(engine.clone()).or_default();
-        entry.last = Last::Open;
+        let before = std::mem::replace(&mut entry.last, Last::Open);
         Look {
             changes: entry.changes,
+            is_first: before == Last::Never,
         }
     }
 

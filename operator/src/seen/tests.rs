@@ -94,6 +94,28 @@ fn what_a_disturbed_look_found_is_left_to_the_next_one_but_not_for_ever() {
 }
 
 #[test]
+fn what_a_look_has_read_is_part_of_it_though_it_is_shown_later() {
+    let seen = Seen::default();
+    show(&seen, "a", 1);
+    let look = seen.begin(&alice());
+    seen.read("Service", &child("a", 2, ""));
+    seen.read("Service", &child("b", 3, ""));
+    assert!(seen.is_undisturbed(&alice(), look));
+    let now = looked(&seen, look);
+    assert!(!show(&seen, "a", 2), "no news");
+    assert!(rests(&seen, now));
+    seen.read("Service", &child("a", 1, "older"));
+    assert!(rests(&seen, now));
+    assert!(show(&seen, "a", 4));
+    assert!(!rests(&seen, now));
+    // What goes before a read of it is known to have ended does not come back by it.
+    seen.forget(Watched::Service, &child("a", 5, ""));
+    let gone = digest(&seen);
+    seen.read("Service", &child("a", 4, ""));
+    assert_eq!(digest(&seen), gone);
+}
+
+#[test]
 fn a_write_of_our_own_is_part_of_the_look_and_its_echo_no_news() {
     let seen = Seen::default();
     let look = seen.begin(&alice());

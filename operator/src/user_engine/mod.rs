@@ -87,9 +87,10 @@ pub struct Context {
 }
 
 impl Context {
-    /// Everything that the watches show of an engine with this mark, which follows a class with that mark.
+    /// Everything that the watches show of an engine with this mark, which follows a class with that mark. The operator's namespace
+    /// is in its walls.
     fn digest(&self, engine: &impl ResourceExt, mark: u64, class: Option<u64>) -> Digest {
-        let follows = (self.build, class);
+        let follows = (self.build, &self.operator_namespace, class);
         self.seen.digest(&EngineName::of(engine), mark, &follows)
     }
 }
@@ -136,7 +137,8 @@ pub async fn reconcile(engine: Arc<EngineSketch>, context: Arc<Context>) -> Resu
         return Ok(Action::requeue(rest));
     }
     let look = context.seen.begin(&EngineName::of(&*engine));
-    context.rollouts.begin();
+    let has_begun = engine.phase.is_some_and(|phase| phase != Phase::Pending);
+    context.rollouts.begin(look.is_first && has_begun);
     // In a room of its own: at a start nearly every engine is at rest, and each gets a task that has room for all of this.
     let result = Box::pin(rounds(&engine, &context, look)).await;
     let (outcome, phase) = match &result {

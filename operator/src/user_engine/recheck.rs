@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use userengine_api::condition::Reason;
+use userengine_api::refusal::RefusalReason;
 
 use super::api_key::Decision;
 use super::assess::{Awaited, Rotation, Severity, Standing, awaited, time_left};
@@ -12,9 +13,9 @@ use super::{observe, retry};
 
 /// How soon a Secret that somebody has to mend is looked at again; Secrets are not watched.
 const BLOCKED: Duration = Duration::from_secs(10);
-/// How soon an engine is looked at again that has no class to follow, or one that does not allow what it asks for: the classes
-/// are watched, and wake all engines.
-const CLASSLESS: Duration = Duration::from_mins(5);
+/// How soon an engine is looked at again that waits for what the watches show: a class to follow, or one that allows what it
+/// asks for, or its pod to fare better. Whatever befalls a fleet, such as the loss of a zone, its engines cost no more than this.
+const WATCHED: Duration = Duration::from_mins(5);
 /// How soon an engine that could not be asked is asked again.
 const INSIDE: Duration = Duration::from_secs(5);
 /// How soon a rotation that has stopped the engine is looked at again: pods that are not ours, and are in its way, wake
@@ -54,12 +55,16 @@ pub fn recheck(report: &Report<'_>, unheard: Option<Duration>) -> Duration {
     let quiet = retry::jittered(QUIET, &report.observed.uid());
     let ready = report.ready();
     if report.assessment.paused.holds() {
-        // Nothing is done, and the end of the pause wakes it; but how a pod comes up is told.
-        let own = unheard.unwrap_or(quiet);
+        // Nothing is done but to hold it, and the end of the pause wakes it; but how a pod comes up is told.
+        let own = match report.trouble {
+            Some(_) => blocked(report),
+            None => unheard.unwrap_or(quiet),
+        };
         return coming(report).map_or(own, |wait| own.min(wait));
     }
-    let own = if ready.severity == Severity::Blocked && is_the_class(report) {
-        retry::jittered(CLASSLESS, &report.observed.uid())
+    let is_watched = is_the_class(report) || is_the_pod(report);
+    let own = if ready.severity == Severity::Blocked && is_watched {
+        retry::jittered(WATCHED, &report.observed.uid())
     } else if ready.severity == Severity::Blocked || ready.reason == Reason::Waiting {
         blocked(report)
     } else {
@@ -82,6 +87,33 @@ fn is_the_class(report: &Report<'_>) -> bool {
     let all = report.assessment;
     let mut others = [&all.storage, &all.key, &all.engine].into_iter();
     report.trouble.is_none() && !others.any(|other| other.severity == Severity::Blocked)
+}
+
+/// What is in the way shows in the pod, and nothing else is.
+fn is_the_pod(report: &Report<'_>) -> bool {
+    let all = report.assessment;
+    let mut others = [&all.storage, &all.key].into_iter();
+    report.trouble.is_none()
+        && !others.any(|other| other.severity == Severity::Blocked)
+        && all.engine.severity == Severity::Blocked
+        && shows_in_the_pod(all.engine.reason)
+}
+
+/// It comes, changes and ends with the pod's status, and no Secret has a part in it.
+fn shows_in_the_pod(reason: Reason) -> bool {
+    use RefusalReason::{KeyForeign, KeyMalformed, KeyMislabelled, KeyMissing};
+    match reason {
+        Reason::Unschedulable
+        | Reason::NodeUnreachable
+        | Reason::PodRejected
+        | Reason::CrashLoop
+        | Reason::OutOfMemory => true,
+        Reason::Refused(refusal) => !matches!(
+            refusal,
+            KeyMissing | KeyMalformed | KeyForeign | KeyMislabelled
+        ),
+        _ => false,
+    }
 }
 
 /// Not all of them at once, and none later than [`BLOCKED`].
@@ -114,8 +146,9 @@ fn coming(report: &Report<'_>) -> Option<Duration> {
         let Some(since) = awaited.since else {
             return COMING;
         };
-        // Made in the future: our clock is behind the API server's.
-        let age = observed.now.duration_since(since).max(SignedDuration::ZERO);
+        let Some(age) = observe::age(since, observed.now) else {
+            return COMING;
+        };
         match Duration::try_from(observe::PATIENCE - age) {
             Ok(left) if !left.is_zero() => left.max(SOON),
             _ if age < LONG => COMING,
@@ -281,7 +314,8 @@ mod tests {
         // First when its patience ends, for before that nothing is read.
         let patience = Duration::try_from(observe::PATIENCE).unwrap();
         assert!(at(0) >= patience && at(0) < Duration::from_secs(4));
-        assert_eq!(at(-3600), at(0), "the clock is behind");
+        assert_eq!(at(-1), at(0), "the clock is a little behind");
+        assert!(at(-3600) < patience, "nobody knows how old it is");
         for second in [3, 30, 121, 299] {
             assert!(at(second) < Duration::from_millis(3500), "{second}");
         }
@@ -304,11 +338,51 @@ mod tests {
     }
 
     #[test]
+    fn what_shows_in_the_pod_is_not_looked_for_besides() {
+        let ended = |reason: RefusalReason| {
+            let said = json!({ "reason": reason, "message": "no" }).to_string();
+            world().claimed().with_key().ended(&said)
+        };
+        assert!(of(&ended(RefusalReason::BrainCorrupt)) >= WATCHED);
+        assert!(of(&ended(RefusalReason::BrainCorrupt).classes([])) >= WATCHED);
+        assert!(is_now_and_then(of(&ended(RefusalReason::KeyForeign))));
+        let keyless = json!({ "reason": RefusalReason::BrainCorrupt, "message": "no" });
+        let keyless = world().claimed().ended(&keyless.to_string());
+        assert!(is_now_and_then(of(&keyless)), "its key is gone too");
+        let waits = |reason: &str| {
+            let waiting = json!({ "waiting": { "reason": reason, "message": "no" } });
+            of(&world().claimed().with_key().container(&waiting, &json!({})))
+        };
+        assert!(waits("CrashLoopBackOff") >= WATCHED);
+        assert!(
+            is_now_and_then(waits("ErrImagePull")),
+            "for want of a Secret?"
+        );
+        assert!(is_now_and_then(waits("CreateContainerConfigError")));
+    }
+
+    #[test]
+    fn what_cannot_be_written_during_a_pause_is_tried_for_again() {
+        let world = world().claimed().with_key().running().paused();
+        let trouble = crate::user_engine::assess::Finding::blocked(Reason::ChildRefused, "no");
+        let World(observed) = &world;
+        let assessment = world.assess();
+        let report = Report {
+            observed,
+            assessment: &assessment,
+            trouble: Some(&trouble),
+            version: None,
+            now: Timestamp::UNIX_EPOCH,
+        };
+        assert!(is_now_and_then(recheck(&report, None)));
+    }
+
+    #[test]
     fn a_pod_that_was_just_asked_for_is_looked_for() {
         let asked = || world().claimed().with_key();
         assert!(of(&asked()) < Duration::from_millis(3500));
         assert!(of(&asked().suspended()) >= QUIET);
-        assert!(of(&asked().classes([])) >= CLASSLESS, "none will be made");
+        assert!(of(&asked().classes([])) >= WATCHED, "none will be made");
         let keyless = world().claimed().classes([]);
         assert!(is_now_and_then(of(&keyless)), "Secrets are not watched");
     }

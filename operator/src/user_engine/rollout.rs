@@ -4,19 +4,20 @@
 //! again. An operator that has just begun has looked at nobody, and so gives no turns before it had the time to.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::assess::Standing;
 
-/// How long a new operator takes, at most, from its first look until it has looked at every engine that comes up.
+/// For so long after it has looked at the last engine that it found, a new operator gives no turns: by then it knows who comes up.
 const LOOK_AROUND: Duration = Duration::from_secs(5);
 
 /// What is known of all engines that come up or wait.
 #[derive(Default)]
 pub struct Rollouts {
-    /// When the first look began: before that, lists took their time.
-    since: OnceLock<Instant>,
+    /// When the first look began, or the first one at an engine that was there before: an operator that has just begun may need a
+    /// minute for all of them.
+    since: Mutex<Option<Instant>>,
     classes: Mutex<HashMap<String, Class>>,
 }
 
@@ -29,17 +30,18 @@ struct Class {
 }
 
 impl Rollouts {
-    /// Engines are looked at from now on, if they were not before.
-    pub fn begin(&self) {
-        self.since.get_or_init(Instant::now);
+    /// An engine is looked at; one that was there before, for the first time, if so.
+    pub fn begin(&self, is_found: bool) {
+        let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_found || since.is_none() {
+            *since = Some(Instant::now());
+        }
     }
 
     /// Asks for the engine's turn; how many of its class wait before it, if there is none for it.
     pub fn ask(&self, engine: &str, class: &str, most: usize) -> Result<(), usize> {
-        let is_new = self
-            .since
-            .get()
-            .is_none_or(|since| since.elapsed() < LOOK_AROUND);
+        let since = *self.since.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = since.is_none_or(|since| since.elapsed() < LOOK_AROUND);
         self.with(engine, class, |class| {
             class.ask(engine, if is_new { 0 } else { most })
         })
@@ -101,7 +103,7 @@ mod tests {
 
     fn rollouts() -> Rollouts {
         Rollouts {
-            since: Instant::now().checked_sub(LOOK_AROUND).unwrap().into(),
+            since: Mutex::new(Instant::now().checked_sub(LOOK_AROUND)),
             classes: Mutex::default(),
         }
     }
@@ -153,7 +155,16 @@ mod tests {
     fn a_new_operator_looks_around_first() {
         let rollouts = Rollouts::default();
         assert_eq!(rollouts.ask("a", "standard", 5), Err(0), "before any look");
-        rollouts.begin();
+        rollouts.begin(false);
         assert_eq!(rollouts.ask("a", "standard", 5), Err(0));
+    }
+
+    #[test]
+    fn a_new_operator_gives_no_turns_while_it_still_finds_engines() {
+        let rollouts = rollouts();
+        rollouts.begin(false);
+        assert_eq!(rollouts.ask("a", "standard", 1), Ok(()), "one was made");
+        rollouts.begin(true);
+        assert_eq!(rollouts.ask("b", "large", 1), Err(0));
     }
 }

@@ -20,7 +20,8 @@ spec:
 
 {{/*
 Whose an object is. `engine`: what its label says, if it has both labels of ours, and can be the name of an engine: it becomes part of patterns. `owners`: the engines that own it.
-`wasOurs`: the label of an engine was on it, or an engine owned it. People may take labels off, and the operator puts them on again.
+An owner of a version that is not served would never be looked for by the garbage collector. `wasOurs`: the label of an engine was on
+it, or an engine owned it. People may take labels off, and the operator puts them on again.
 */}}
 {{- define "userengine.admission.variables" -}}
 - name: engine
@@ -31,7 +32,7 @@ Whose an object is. `engine`: what its label says, if it has both labels of ours
 - name: owners
   expression: >-
     object == null ? [] : object.metadata.?ownerReferences.orValue([]).filter(owner, owner.?controller.orValue(false)
-    && owner.kind == 'UserEngine' && owner.apiVersion.startsWith('userengine.dev/')).map(owner, owner.name)
+    && owner.kind == 'UserEngine' && owner.apiVersion == 'userengine.dev/v1alpha1').map(owner, owner.name)
 - name: wasOurs
   expression: >-
     oldObject != null && ('userengine.dev/engine' in oldObject.metadata.?labels.orValue({})

@@ -10,6 +10,7 @@ use kube::{Api, ResourceExt};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use userengine_api::hex::hex;
+use userengine_rotation::decide::CLOCKS_SECONDS;
 
 use super::{Error, Eye, failed};
 use crate::user_engine::assess::{Awaited, Missing, awaited, is_refused, missing, pulls_with};
@@ -121,6 +122,31 @@ fn allowed<K: Clone>(
 }
 
 fn is_late(awaited: &Awaited, now: Timestamp) -> bool {
-    let age = awaited.since.map(|since| now.duration_since(since));
+    let age = awaited.since.and_then(|since| age(since, now));
     age.is_none_or(|age| age >= PATIENCE)
+}
+
+/// How old something is; `None` if nobody knows, because our clock is far behind the API server's.
+pub fn age(since: Timestamp, now: Timestamp) -> Option<SignedDuration> {
+    let age = now.duration_since(since);
+    let is_known = age.as_secs() >= -CLOCKS_SECONDS;
+    is_known.then(|| age.max(SignedDuration::ZERO))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_of_something_new_waits_unless_nobody_knows_how_new_it_is() {
+        let is_late = |seconds: Option<i64>| {
+            let now = Timestamp::UNIX_EPOCH;
+            let since = seconds.map(|seconds| now - SignedDuration::from_secs(seconds));
+            let uid = "1".to_owned();
+            is_late(&Awaited { uid, since }, now)
+        };
+        assert!(![0, 2, -1, -10].map(Some).into_iter().any(is_late));
+        assert!([3, 3600, -11, -3600].map(Some).into_iter().all(is_late));
+        assert!(is_late(None));
+    }
 }

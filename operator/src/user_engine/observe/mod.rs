@@ -3,7 +3,7 @@
 mod events;
 mod rotating;
 
-pub use events::PATIENCE;
+pub use events::{PATIENCE, age};
 pub use rotating::of_rotation;
 
 use std::collections::BTreeMap;
@@ -121,7 +121,17 @@ impl Eye<'_> {
 
     async fn claim(&self) -> Result<Option<PersistentVolumeClaim>, Error> {
         let name = Names(&self.engine.name_any()).claim();
-        self.api().get_opt(&name).await.map_err(failed("the claim"))
+        let found = self.api().get_opt(&name).await;
+        let found: Option<PersistentVolumeClaim> = found.map_err(failed("the claim"))?;
+        self.has_read("PersistentVolumeClaim", found.as_ref());
+        Ok(found)
+    }
+
+    /// What is read may be newer than what the watches have shown.
+    fn has_read(&self, kind: &str, found: Option<&impl ResourceExt>) {
+        if let Some(found) = found {
+            self.context.seen.read(kind, found.meta());
+        }
     }
 
     async fn keys(
@@ -199,6 +209,7 @@ impl Eye<'_> {
                 .get_opt(&id.name)
                 .await
                 .map_err(failed(id.kind.as_str()))?;
+            self.has_read(id.kind.as_str(), found.as_ref());
             Ok::<_, Error>(found.map(|found| (id, found)))
         }));
         Ok(found.await?.into_iter().flatten().collect())
@@ -207,6 +218,7 @@ impl Eye<'_> {
     async fn pod(&self) -> Result<Option<Pod>, Error> {
         let name = Names(&self.engine.name_any()).pod();
         let pod: Option<Pod> = self.api().get_opt(&name).await.map_err(failed("the pod"))?;
+        self.has_read("Pod", pod.as_ref());
         Ok(pod.filter(|pod| pod.labels().get(labels::ENGINE) == Some(&self.engine.name_any())))
     }
 }
