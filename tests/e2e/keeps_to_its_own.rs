@@ -112,13 +112,11 @@ async fn is_held_by_its_engine_alone(settings: &Attempts) -> anyhow::Result<()> 
             .refused(write, "has the labels of an engine")
             .await?;
     }
-    let roots = json!({
-        "apiVersion": "v1", "kind": "ConfigMap", "name": "kube-root-ca.crt",
-        "uid": "5f0ab1f4-6d3c-4d3c-9a55-3a3f0f4f8f11",
-    });
-    let mut pod = roots.clone();
-    pod["kind"] = json!("Pod");
-    for owner in [roots, pod] {
+    for kind in ["ConfigMap", "Pod"] {
+        let owner = json!({
+            "apiVersion": "v1", "kind": kind, "name": "somebody-elses",
+            "uid": "5f0ab1f4-6d3c-4d3c-9a55-3a3f0f4f8f11",
+        });
         let held = set(&format!("{OWNERS}/-"), owner);
         for write in [Write::Create(held.clone()), Write::Replace(held)] {
             settings.refused(write, "no other owners").await?;
