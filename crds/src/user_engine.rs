@@ -106,13 +106,9 @@ pub struct UserEngineSpec {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StorageOverride {
-    /// Size of the volume. It can grow, up to the class's maximum, and never shrink.
+    /// Size of the volume. It can grow, up to the class's maximum, and never shrink: less than it has is left unheeded.
     #[schemars(length(max = 16), regex(pattern = rules::SIZE))]
-    #[x_kube(
-        validation = rules::size("size"),
-        validation = Rule::new("!isQuantity(self) || !isQuantity(oldSelf) || quantity(self).compareTo(quantity(oldSelf)) >= 0")
-            .message("a volume cannot shrink: leave the size as it was, or make it larger")
-    )]
+    #[x_kube(validation = rules::size("size"))]
     pub size: String,
 }
 

@@ -28,9 +28,18 @@ async fn a_volume_grows_within_the_classes_bound_and_never_shrinks() -> anyhow::
             .await?;
         assert_eq!(condition.status, "True");
         assert!(condition.message.contains("256Mi"), "{}", condition.message);
-        // Back to the class's default, which is less than the volume has.
-        engine.change(json!({ "storage": null })).await?;
-        engine.wait_reason("StorageReady", "ShrinkIgnored").await?;
+        // Back to what it has, and to less than that: the class's default.
+        engine
+            .change(json!({ "storage": { "size": "128Mi" } }))
+            .await?;
+        engine.wait_reason("StorageReady", "AsExpected").await?;
+        for less in [
+            json!({ "storage": { "size": "64Mi" } }),
+            json!({ "storage": null }),
+        ] {
+            engine.change(less).await?;
+            engine.wait_reason("StorageReady", "ShrinkIgnored").await?;
+        }
         let claim = namespace
             .api::<PersistentVolumeClaim>()
             .get("alice-brain")

@@ -148,7 +148,9 @@ pub fn up_to_date(ledger: &Ledger, seen: &Seen<'_>) -> UpToDate {
         (Some(open), None) => (Why::Rotating, runs(open, seen)),
         (None, Some(next)) => (
             Why::RotationPending,
-            format!("rotation {next} waits until the engine is well, and not paused"),
+            format!(
+                "rotation {next} waits until the engine is well, not paused, and not in line to be restarted for its class"
+            ),
         ),
         (None, None) => rest(ledger, seen),
     };

@@ -198,7 +198,6 @@ pub fn changes() -> Vec<Row> {
     [
         row("another user", of(json!({ "user": "bob@example.com" })), &["spec.user", "cannot change", "create another UserEngine instead"]),
         row("a user taken away", of(json!({ "user": null })), &["spec.user", "Required"]),
-        row("a smaller size", sized("2047Mi"), &["spec.storage.size", "a volume cannot shrink"]),
         row("a size that is none", sized("big"), &["spec.storage.size", "such as 1Gi"]),
         row("a spec taken away", of(Value::Null), &["spec", "Required"]),
         row("another mode under the same id", of(json!({ "encryption": { "rotation": { "mode": "Normal" } } })), &["encryption.rotation: a request cannot change under its id"]),

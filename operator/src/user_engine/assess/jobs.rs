@@ -1,7 +1,7 @@
 //! The Jobs of a rotation and the pods in its way, as the transition table wants to see them.
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::batch::v1::{Job, JobCondition};
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kube::ResourceExt;
 use userengine_rotation::decide::{Holders, Job as JobSeen};
@@ -107,13 +107,19 @@ fn job_of(pod: &Pod) -> Option<&str> {
 }
 
 fn has_ended(job: &Job) -> bool {
-    let conditions = job
-        .status
-        .iter()
-        .flat_map(|it| it.conditions.iter().flatten());
+    end(job).is_some()
+}
+
+/// When the Job ended; `None` also if its controller has not said when.
+pub fn ended_at(job: &Job) -> Option<Timestamp> {
+    end(job)?.last_transition_time.as_ref().map(|time| time.0)
+}
+
+fn end(job: &Job) -> Option<&JobCondition> {
+    let conditions = job.status.as_ref()?.conditions.iter().flatten();
     conditions
         .filter(|condition| condition.status == "True")
-        .any(|condition| matches!(condition.type_.as_str(), "Complete" | "Failed"))
+        .find(|condition| matches!(condition.type_.as_str(), "Complete" | "Failed"))
 }
 
 /// How far the work is between the two containers, when neither can be asked: `migrate` has ended well.

@@ -28,6 +28,7 @@ pub use jobs::{between, is_over, time_left, verified_by};
 pub use kept::has_a_pod_to_keep;
 pub use obstacle::{Awaited, Missing, awaited, is_refused, missing, pulls_with, said_before};
 pub use pod::refused_its_key;
+pub use proof::failed_in_passing;
 pub use quote::quoted;
 pub use rollout::Standing;
 pub use rotation::{Rotation, has_in_hand, stops_the_engine};
@@ -227,12 +228,18 @@ pub fn assess(observed: &Observed) -> Assessment {
     let kept = record.as_ref().filter(|_| keeps_pod);
     let kept = kept.and_then(|record| kept::settings(observed, record));
     let rotation = record.as_ref().map(|record| {
-        let circumstances = rotation::Circumstances {
-            class: resolved.as_ref(),
-            kept: kept.as_ref(),
-            held_back: !is_well || pause::is_asked(observed),
+        let asked = |held_back| {
+            let circumstances = rotation::Circumstances {
+                class: resolved.as_ref(),
+                kept: kept.as_ref(),
+                held_back,
+            };
+            rotation::assess(observed, record, &circumstances)
         };
-        rotation::assess(observed, record, &circumstances)
+        let rotation = asked(!is_well || pause::is_asked(observed));
+        // It would come back as the class is now, past those that wait before it.
+        let can_wait = standing.waits(observed) && rotation.begins_in_peace(record);
+        if can_wait { asked(true) } else { rotation }
     });
     let encryption = rotation.as_ref().map_or_else(
         || Finding::waiting(Reason::Waiting, "there is no brain to speak of yet"),

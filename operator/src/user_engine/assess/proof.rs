@@ -1,5 +1,8 @@
 //! What is known for certain: that nothing of the engine can come, that a key is not needed, that one is gone.
 
+use jiff::SignedDuration;
+use k8s_openapi::api::batch::v1::Job as JobObject;
+use kube::ResourceExt;
 use kube::api::DynamicObject;
 use serde_json::Value;
 use userengine_api::key::Kid;
@@ -11,6 +14,9 @@ use super::jobs;
 use crate::record::Record;
 use crate::user_engine::build;
 use crate::user_engine::observed::{KeySecret, Observed};
+
+/// How long after its end the Job of a proof that came to nothing makes room for another one.
+const AGAIN: SignedDuration = SignedDuration::from_mins(10);
 
 /// The StatefulSet has no replica and this ring, and its controller has seen that.
 pub fn is_quiet(observed: &Observed, ledger: &Ledger) -> bool {
@@ -85,6 +91,20 @@ pub fn gone(observed: &Observed, record: &Record) -> Vec<Kid> {
 pub fn has_the_volume(observed: &Observed) -> bool {
     let job = jobs::any(&observed.proving, observed.now);
     !matches!(job, Job::Absent | Job::Ended(_))
+}
+
+/// The Job of a proof came to nothing some time ago, as another one may not: its pod was put out, or the volume could not be read.
+pub fn failed_in_passing(observed: &Observed, job: &JobObject) -> bool {
+    let ended = jobs::ended_at(job);
+    let is_past = ended.is_some_and(|at| observed.now.duration_since(at) >= AGAIN);
+    is_past
+        && match jobs::one(&observed.proving, &job.name_any(), observed.now) {
+            Job::Ended(None) => true,
+            Job::Ended(Some(Verdict::Refused(refused))) => {
+                matches!(refused.refusal.reason.exit_code(), 74 | 75)
+            }
+            _ => false,
+        }
 }
 
 /// A key's time is up, and no backup holds it.

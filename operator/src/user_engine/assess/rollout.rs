@@ -92,13 +92,17 @@ fn is_its_own_trouble(observed: &Observed, engine: &Finding) -> bool {
     let spec = &observed.engine.spec;
     engine.severity == Severity::Blocked
         && match engine.reason {
+            _ if spec.image.is_some() => true,
             Reason::Refused(refusal) => !matches!(
                 refusal,
                 RefusalReason::ConfigInvalid | RefusalReason::MigrationRequired
             ),
             Reason::NodeUnreachable => true,
-            Reason::ImagePullFailed => spec.image.is_some(),
+            Reason::OutOfMemory | Reason::Unschedulable | Reason::PodRefused => {
+                spec.resources.is_some()
+            }
             Reason::ContainerConfigError => !spec.env_from.is_empty(),
+            Reason::CrashLoop => !spec.env.is_empty() || !spec.env_from.is_empty(),
             _ => false,
         }
 }

@@ -39,6 +39,15 @@ impl Rotation {
             Decision::Write(..) => None,
         }
     }
+
+    /// Another one is to be opened, and no key is known to somebody who should not know it.
+    pub fn begins_in_peace(&self, record: &Record) -> bool {
+        let Decision::Write(next, _) = &self.decision else {
+            return false;
+        };
+        let open = next.open.as_ref().filter(|_| record.ledger.open.is_none());
+        open.is_some_and(|open| open.mode == Mode::Normal)
+    }
 }
 
 /// What is so around the engine's keys.

@@ -173,7 +173,7 @@ pub fn wanted_size(observed: &Observed, class: &ResolvedClass) -> Result<Quantit
     let most = parse(storage.max_size.as_deref().unwrap_or(&storage.size))?;
     if asked > most {
         return Err(format!(
-            "spec.storage.size {asked} is more than the {most} that EngineClass '{}' allows",
+            "spec.storage.size {asked} is more than the {most} that EngineClass '{}' allows: ask for no more than that, or have storage.maxSize of the class raised",
             class.name
         ));
     }

@@ -8,7 +8,9 @@ use userengine_rotation::ledger::Key;
 
 use super::{Step, may_run};
 use crate::record::Record;
-use crate::user_engine::assess::{Assessment, ResolvedClass, Rotation, has_in_hand};
+use crate::user_engine::assess::{
+    Assessment, ResolvedClass, Rotation, failed_in_passing, has_in_hand,
+};
 use crate::user_engine::build;
 use crate::user_engine::observed::{KeySecret, Observed};
 
@@ -25,7 +27,9 @@ pub fn steps(observed: &Observed, record: &Record, wish: &Wish, wants_proof: boo
     let proof =
         (wants_proof && is_asleep(observed)).then(|| build::proof_name(&observed.name(), record));
     let proofs = observed.proving.jobs.iter();
-    let proofs = proofs.filter(|job| proof.as_deref() != Some(job.name_any().as_str()));
+    let proofs = proofs.filter(|job| {
+        proof.as_deref() != Some(job.name_any().as_str()) || failed_in_passing(observed, job)
+    });
     let jobs = others.chain(proofs);
     let jobs = jobs.filter(|job| job.metadata.deletion_timestamp.is_none());
     let destroyed = record.ledger.keys.iter();

@@ -54,12 +54,82 @@ fn waits_for(reason: &str, spec: &Value) -> World {
     let waiting = json!({ "waiting": { "reason": reason, "message": "not found" } });
     let allows = json!({
         "allowedImages": ["registry.example.com/engine:"],
+        "allowedEnv": ["FLAG_A"],
         "allowedEnvFrom": { "configMapNames": ["flags"] },
+        "maxResources": { "cpu": "2", "memory": "1Gi" },
     });
     serving()
         .class(&allows)
         .spec(spec)
         .container(&waiting, &json!({}))
+}
+
+/// It asks for this, and was ended for its memory.
+fn out_of_memory(spec: &Value) -> World {
+    let waiting = json!({ "waiting": { "reason": "CrashLoopBackOff" } });
+    let ended = json!({ "terminated": { "exitCode": 137, "reason": "OOMKilled" } });
+    waits_for("CrashLoopBackOff", spec).container(&waiting, &ended)
+}
+
+/// Whose doing it is that it does not come up: its own, or its class's.
+fn kept_down() -> Vec<(&'static str, World, Standing)> {
+    let own = json!({ "resources": { "limits": { "memory": "512Mi" } } });
+    vec![
+        (
+            "the image that it asks for itself is not there",
+            unpulled(&json!({ "image": "registry.example.com/engine:own" })),
+            Standing::Apart,
+        ),
+        (
+            "the image of the class is not there",
+            unpulled(&json!({})),
+            Standing::ComingUp,
+        ),
+        (
+            "what it takes its variables from is not there",
+            waits_for(
+                "CreateContainerConfigError",
+                &json!({ "envFrom": [{ "prefix": "FLAG_", "configMapRef": { "name": "flags" } }] }),
+            ),
+            Standing::Apart,
+        ),
+        (
+            "something else that its class names is not there",
+            waits_for("CreateContainerConfigError", &json!({})),
+            Standing::ComingUp,
+        ),
+        (
+            "it needs more memory than it asks for itself",
+            out_of_memory(&own),
+            Standing::Apart,
+        ),
+        (
+            "it needs more memory than its class gives",
+            out_of_memory(&json!({})),
+            Standing::ComingUp,
+        ),
+        (
+            "the older image that it asks for itself does not know its brain",
+            waits_for(
+                "CrashLoopBackOff",
+                &json!({ "image": "registry.example.com/engine:own" }),
+            ),
+            Standing::Apart,
+        ),
+        (
+            "it ends, with variables of its own",
+            waits_for(
+                "CrashLoopBackOff",
+                &json!({ "env": [{ "name": "FLAG_A", "value": "b" }] }),
+            ),
+            Standing::Apart,
+        ),
+        (
+            "it ends",
+            waits_for("CrashLoopBackOff", &json!({})),
+            Standing::ComingUp,
+        ),
+    ]
 }
 
 fn standings() -> Vec<(&'static str, World, Standing)> {
@@ -105,29 +175,6 @@ fn standings() -> Vec<(&'static str, World, Standing)> {
             trouble::cut_off(serving()),
             Standing::Apart,
         ),
-        (
-            "the image that it asks for itself is not there",
-            unpulled(&json!({ "image": "registry.example.com/engine:own" })),
-            Standing::Apart,
-        ),
-        (
-            "the image of the class is not there",
-            unpulled(&json!({})),
-            Standing::ComingUp,
-        ),
-        (
-            "what it takes its variables from is not there",
-            waits_for(
-                "CreateContainerConfigError",
-                &json!({ "envFrom": [{ "prefix": "FLAG_", "configMapRef": { "name": "flags" } }] }),
-            ),
-            Standing::Apart,
-        ),
-        (
-            "something else that its class names is not there",
-            waits_for("CreateContainerConfigError", &json!({})),
-            Standing::ComingUp,
-        ),
         ("it sleeps", changed(serving()).suspended(), Standing::Apart),
         (
             "nothing of it is changed",
@@ -154,8 +201,24 @@ fn standings() -> Vec<(&'static str, World, Standing)> {
 }
 
 #[test]
+fn a_rotation_takes_nobody_past_those_that_wait_for_their_turn_but_for_a_key_that_leaked() {
+    let asked = |mode: &str| json!({ "encryption": { "rotation": { "id": "r-1", "mode": mode } } });
+    let begins = |world: World| {
+        let assessment = world.assess();
+        let begins = assessment.rotation.unwrap().wish().is_none();
+        (begins, assessment.encryption.reason)
+    };
+    let waits = |mode: &str| waiting(changed(serving()), 7).spec(&asked(mode));
+    let (has_begun, reason) = begins(waits("Normal"));
+    assert!(!has_begun);
+    assert_eq!(reason, Reason::RotationPending);
+    assert!(begins(waits("Compromised")).0);
+    assert!(begins(serving().spec(&asked("Normal"))).0);
+}
+
+#[test]
 fn only_one_that_serves_as_the_class_was_waits_for_a_turn() {
-    for (what, world, standing) in standings() {
+    for (what, world, standing) in standings().into_iter().chain(kept_down()) {
         assert_eq!(world.assess().standing, standing, "{what}");
     }
 }

@@ -1,5 +1,6 @@
 //! A key that was rotated away from is destroyed, once it is seen that nothing needs it.
 
+use jiff::SignedDuration;
 use k8s_openapi::api::batch::v1::Job;
 use userengine_api::condition::Reason;
 use userengine_rotation::decide::News;
@@ -68,6 +69,49 @@ fn suspended_is_not_said_while_the_job_of_the_proof_has_the_volume() {
         let status = world.0.proving.pods[0].status.as_mut().unwrap();
         status.phase = Some(phase.to_owned());
         assert_eq!(world.assess().engine.reason, expected, "{phase}");
+    }
+}
+
+/// So many seconds ago the proof's Job failed, and its pod said this.
+fn failed(world: &mut World, seconds: i64, verdict: &Value) {
+    proven(world, verdict);
+    let at = world.0.now - SignedDuration::from_secs(seconds);
+    let failed =
+        json!({ "conditions": [{ "type": "Failed", "status": "True", "lastTransitionTime": at }] });
+    world.0.proving.jobs[0].status = Some(serde_json::from_value(failed).unwrap());
+}
+
+#[test]
+fn a_proof_that_came_to_nothing_by_chance_is_tried_for_again_after_a_while() {
+    let refused = |reason: &str| {
+        let refusal = json!({ "reason": reason, "message": "no" });
+        json!({ "refused": { "refusal": refusal, "write_kid": null, "touched": false } })
+    };
+    for (said, seconds, again) in [
+        (json!({}), 599, false),
+        (json!({}), 600, true),
+        (refused("StorageFailed"), 600, true),
+        (refused("BrainLocked"), 600, true),
+        (refused("RowsUnreadable"), 100_000, false),
+        (
+            verified(&json!({ key(1).kid().to_string(): 1 })),
+            100_000,
+            false,
+        ),
+    ] {
+        let mut world = asleep_with_a_retired_key();
+        failed(&mut world, seconds, &said);
+        let plan = world.plan();
+        assert_eq!(
+            names(&plan).contains(&"DeleteJob"),
+            again,
+            "{said} {plan:?}"
+        );
+        carry_all_out(&mut world, &plan.steps);
+        if again {
+            world.0.proving = crate::user_engine::observed::Rotating::default();
+            assert!(names(&world.plan()).contains(&"RunJob"));
+        }
     }
 }
 
