@@ -104,6 +104,16 @@ impl RefusalReason {
         }
     }
 
+    /// The engine has no key, or one that is of no use to it.
+    pub fn is_of_the_key(self) -> bool {
+        self.exit_code() == 65
+    }
+
+    /// It may pass by itself: another try may fare better.
+    pub fn may_pass(self) -> bool {
+        matches!(self.exit_code(), 74 | 75)
+    }
+
     /// The process's exit code: 64 configuration, 65 keys, 66 brain, 67 the rotation, 74 storage, 75 try again
     /// (the numbers of `sysexits.h`, but for 67). 74 and 75 may pass by themselves; the others never do.
     pub fn exit_code(self) -> u8 {

@@ -4,6 +4,7 @@
 //! A look reads everything anew from the API server; this only says that there is no need for one. It never says what is.
 
 mod engine;
+mod entry;
 mod mark;
 mod metadata;
 mod watches;
@@ -25,6 +26,7 @@ pub use engine::{EngineSketch, key_created, mark_of};
 pub use mark::Watched;
 pub use watches::{Leaving, Told, Woken, watch};
 
+use self::entry::{Entry, Last, Shown};
 use crate::namespaces::Place;
 
 /// Namespace and name of an engine.
@@ -74,68 +76,6 @@ pub const AT_MOST_PUT_OFF: Duration = Duration::from_secs(3);
 /// The marks of all engines.
 #[derive(Default)]
 pub struct Seen(Mutex<HashMap<EngineName, Entry>>);
-
-/// What is known of one engine.
-#[derive(Default)]
-struct Entry {
-    /// In the order of their kinds and of the hashes of their names.
-    children: Vec<Child>,
-    /// Changes that somebody else made to the mark of a child.
-    changes: u64,
-    last: Last,
-    /// Since when what looks found was not told.
-    put_off: Option<Instant>,
-}
-
-/// One child. There are a dozen of each engine, in 40 bytes each.
-struct Child {
-    kind: Watched,
-    /// A hash of its name.
-    name: u64,
-    version: u64,
-    mark: Option<u64>,
-    /// The last list of its kind when it was last shown.
-    list: u32,
-    /// This version was taken for a change that somebody else made.
-    counted: bool,
-}
-
-impl Child {
-    fn blank(kind: Watched, name: u64) -> Self {
-        Self {
-            kind,
-            name,
-            version: 0,
-            mark: None,
-            list: 0,
-            counted: false,
-        }
-    }
-}
-
-/// How one comes to see an object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Shown {
-    /// As one of the list of this number, which says how things are whatever was said before.
-    Listed(u32),
-    /// By a change, after the list of this number.
-    Changed(u32),
-    /// As the answer to a write of ours.
-    Written,
-}
-
-/// The last look at an engine.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum Last {
-    /// There was none since the operator started.
-    #[default]
-    Never,
-    /// It has not come to its end, was disturbed, or found that something is about to happen: whatever wakes the engine leads to
-    /// another.
-    Open,
-    /// Nothing was left to do, and nothing need be done before the time while the digest is the same.
-    Quiet { digest: Digest, next: Instant },
-}
 
 /// Everything that the watches show of an engine, in one number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -200,19 +140,10 @@ impl Seen {
     /// show, by now or yet, is passed over.
     pub fn read(&self, kind: &str, metadata: &ObjectMeta) {
         let kind = Watched::named(kind);
-        let Some((kind, engine)) = kind.zip(EngineName::of_child(metadata)) else {
-            return;
-        };
-        let mut entries = self.entries();
-        let entry = entries.get_mut(&engine);
-        let known = entry.and_then(|entry| {
-            let place = entry.place(kind, mark::name(metadata)).ok()?;
-            entry.children.get_mut(place)
-        });
-        let version = mark::version(metadata);
-        if let Some(child) = known.filter(|known| known.version < version) {
-            (child.version, child.mark) = (version, Some(mark::mark(kind, metadata)));
-            child.counted = false;
+        if let Some((kind, engine)) = kind.zip(EngineName::of_child(metadata))
+            && let Some(entry) = self.entries().get_mut(&engine)
+        {
+            entry.read(kind, metadata);
         }
     }
 
@@ -359,49 +290,6 @@ impl Seen {
             Some(entry) => entry.last = Last::Open,
             None => {}
         }
-    }
-}
-
-impl Entry {
-    /// Where a child is, or would be.
-    fn place(&self, kind: Watched, name: u64) -> Result<usize, usize> {
-        self.children
-            .binary_search_by_key(&(kind, name), |child| (child.kind, child.name))
-    }
-
-    /// The child of this name, as it was shown last; a blank one if it never was.
-    fn child(&mut self, kind: Watched, name: u64) -> &mut Child {
-        let place = self.place(kind, name).unwrap_or_else(|place| {
-            self.children.reserve_exact(1);
-            self.children.insert(place, Child::blank(kind, name));
-            place
-        });
-        #[expect(clippy::indexing_slicing, reason = "it was found or put there")]
-        &mut self.children[place]
-    }
-
-    /// Takes a child as it is shown; true if somebody else has written it. What was written need not change the digest.
-    fn take(&mut self, kind: Watched, metadata: &ObjectMeta, shown: Shown) -> bool {
-        let child = self.child(kind, mark::name(metadata));
-        let version = mark::version(metadata);
-        if let Shown::Listed(list) | Shown::Changed(list) = shown {
-            child.list = list;
-        }
-        // A watch may be behind what a write of ours was answered with.
-        if version < child.version && !matches!(shown, Shown::Listed(_)) {
-            return false;
-        }
-        let is_new = version != child.version;
-        let is_news = is_new && shown != Shown::Written;
-        // Or before it, and then that write was taken for somebody else's.
-        let is_echo = !is_new && shown == Shown::Written && child.counted;
-        let mark = Some(mark::mark(kind, metadata));
-        let counts = is_news && mark != child.mark;
-        child.counted = counts || !is_new && !is_echo && child.counted;
-        (child.version, child.mark) = (version, mark);
-        self.changes += u64::from(counts);
-        self.changes -= u64::from(is_echo);
-        is_news
     }
 }
 

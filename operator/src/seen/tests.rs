@@ -1,5 +1,6 @@
 use serde_json::json;
 
+use super::entry::Child;
 use super::*;
 
 fn child(name: &str, version: u64, label: &str) -> ObjectMeta {

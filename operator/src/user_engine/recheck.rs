@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use userengine_api::condition::Reason;
-use userengine_api::refusal::RefusalReason;
 
 use super::api_key::Decision;
 use super::assess::{Awaited, Rotation, Severity, Standing, awaited, time_left};
@@ -101,17 +100,13 @@ fn is_the_pod(report: &Report<'_>) -> bool {
 
 /// It comes, changes and ends with the pod's status, and no Secret has a part in it.
 fn shows_in_the_pod(reason: Reason) -> bool {
-    use RefusalReason::{KeyForeign, KeyMalformed, KeyMislabelled, KeyMissing};
     match reason {
         Reason::Unschedulable
         | Reason::NodeUnreachable
         | Reason::PodRejected
         | Reason::CrashLoop
         | Reason::OutOfMemory => true,
-        Reason::Refused(refusal) => !matches!(
-            refusal,
-            KeyMissing | KeyMalformed | KeyForeign | KeyMislabelled
-        ),
+        Reason::Refused(refusal) => !refusal.is_of_the_key(),
         _ => false,
     }
 }
@@ -216,6 +211,7 @@ fn rotation(rotation: &Rotation, quiet: Duration, blocked: Duration) -> Duration
 mod tests {
     use jiff::Timestamp;
     use serde_json::json;
+    use userengine_api::refusal::RefusalReason;
 
     use super::*;
     use crate::user_engine::api_key::{Record as ApiKeyRecord, Stage};

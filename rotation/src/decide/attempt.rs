@@ -4,7 +4,7 @@ use super::end::{End, end};
 use super::open::{LOST_TARGET, is_free, is_late, is_usable, moved, start, stopped};
 use super::{ATTEMPT_SECONDS, ATTEMPTS, Decision, Job, News, PROGRESS_SECONDS, Seen, Wish};
 use crate::ledger::{Ledger, Open, Outcome, Phase, Reached};
-use crate::verdict::{Certificate, Progress, Refused, Step, Verdict};
+use crate::verdict::{Certificate, Progress, Step, Verdict};
 
 pub(super) fn running(ledger: &Ledger, open: &Open, seen: &Seen<'_>) -> Decision {
     match &seen.job {
@@ -64,7 +64,7 @@ fn ended(ledger: &Ledger, open: &Open, seen: &Seen<'_>, verdict: Option<&Verdict
         return retry(ledger, open, seen, true, "the Job ended without a verdict");
     };
     let why = refused.refusal.to_string();
-    if may_pass(refused) && open.attempt < ATTEMPTS {
+    if refused.refusal.reason.may_pass() && open.attempt < ATTEMPTS {
         return retry(ledger, open, seen, false, &why);
     }
     let write_kid = refused.write_kid.clone();
@@ -87,11 +87,6 @@ fn certificate(
     let is_ours = certificate.rotation == open.id
         && ledger.target().is_some_and(|key| key.kid == certificate.to);
     is_ours.then(|| certificate.clone())
-}
-
-/// The exit codes of `sysexits.h` for I/O errors and for "try again".
-fn may_pass(refused: &Refused) -> bool {
-    matches!(refused.refusal.reason.exit_code(), 74 | 75)
 }
 
 /// Another attempt, if there is one left. `doubt`: this one may have written without having said so.

@@ -161,14 +161,9 @@ fn refusal(container: &ContainerStatus) -> Option<Refusal> {
 
 /// When the engine last refused to start for want of its key.
 pub fn refused_its_key(pod: &Pod) -> Option<Timestamp> {
-    use RefusalReason::{KeyForeign, KeyMalformed, KeyMislabelled, KeyMissing};
     let container = container(pod)?;
     let said = refusal(container)?;
-    let is_key = matches!(
-        said.reason,
-        KeyMissing | KeyMalformed | KeyForeign | KeyMislabelled
-    );
-    let ended = container::last_end(container).filter(|_| is_key)?;
+    let ended = container::last_end(container).filter(|_| said.reason.is_of_the_key())?;
     ended.finished_at.as_ref().map(|time| time.0)
 }
 

@@ -100,9 +100,7 @@ pub fn failed_in_passing(observed: &Observed, job: &JobObject) -> bool {
     is_past
         && match jobs::one(&observed.proving, &job.name_any(), observed.now) {
             Job::Ended(None) => true,
-            Job::Ended(Some(Verdict::Refused(refused))) => {
-                matches!(refused.refusal.reason.exit_code(), 74 | 75)
-            }
+            Job::Ended(Some(Verdict::Refused(refused))) => refused.refusal.reason.may_pass(),
             _ => false,
         }
 }

@@ -13,11 +13,12 @@ use userengine_api::status::{EngineInfo, Phase, StorageInfo, UserEngineStatus};
 
 use super::assess::{Assessment, Finding, Severity, engine_container};
 use super::build;
+use super::observe::PATIENCE;
 use super::observed::Observed;
 use crate::clock::left_of;
 
-/// How long a pod or a volume may take without a word: three seconds, and one because both ends of that are whole seconds.
-const NEW: SignedDuration = SignedDuration::from_secs(3 + 1);
+/// How long a pod or a volume may take without a word: one second more, because both ends of that are whole seconds.
+const NEW: SignedDuration = SignedDuration::from_secs(PATIENCE.as_secs() + 1);
 /// How long an engine may wait for its first pod without a word, from the operator's first turn, which made its claim, where
 /// many are made at once.
 const FIRST_POD: SignedDuration = SignedDuration::from_secs(60);
