@@ -37,6 +37,7 @@ own_cluster() {
   PATH=$(tests/cluster/run bin --name "$CLUSTER"):$PATH
   USERENGINE_CLUSTER=$CLUSTER
   export KUBECONFIG PATH USERENGINE_CLUSTER
+  export USERENGINE_ENGINE_TAR=$DIST/engine.tar
   build/images.sh "$DIST"
   tests/peers/image.sh "$DIST/oauth-server.tar"
   step "loading the images into the cluster"

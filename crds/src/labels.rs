@@ -32,7 +32,8 @@ pub const STOPPED_FOR: &str = "userengine.dev/stopped-for";
 pub const FOR_ROTATION: &str = "rotation";
 /// Value of [`STOPPED_FOR`]: `spec.suspended`.
 pub const FOR_SPEC: &str = "suspended";
-/// On a StatefulSet whose pod was refused: a hash of what bounded the pods of its namespace when it was last tried.
+/// On a StatefulSet whose pod was refused: a hash of what bounded the pods of its namespace when it was last tried, and when, if
+/// that was the same before.
 pub const BOUNDS: &str = "userengine.dev/tried-under";
 /// On a StatefulSet: a hash of what the engine itself asks for its pod, by which a change of its class is known as one.
 pub const ASKED: &str = "userengine.dev/asked";

@@ -28,6 +28,10 @@ pub const OAUTH_CLIENT_METADATA_PATH: &str = "/assets/oauth/client-metadata.json
 /// (<https://kubernetes.io/docs/tasks/debug/debug-application/determine-reason-pod-failure/>).
 pub const TERMINATION_LOG: &str = "/dev/termination-log";
 
+/// What an engine refused to start for, for the next start in the same pod: containers of one pod share this file system in memory,
+/// however often they are restarted.
+pub const REFUSAL_FILE: &str = "/dev/shm/engine-refusal";
+
 /// Variables that the engine reads. What an engine on Kubernetes is told by them, the operator tells it, so no user may set any.
 pub mod env {
     /// Makes the names and their list from one list, so that none can be forgotten.
@@ -59,6 +63,9 @@ pub mod env {
         BRAIN_MODE,
         /// Seconds that a start waits for another process that has the brain open.
         BRAIN_WAIT_SECONDS,
+        /// File in which a start that is refused leaves why, for the next one. Set, a start that is refused for the same reason
+        /// again waits until that is mended.
+        REFUSAL_FILE,
         /// Level of the engine's log.
         ENGINE_LOG_LEVEL,
         /// `json` or `pretty`.

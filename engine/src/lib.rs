@@ -24,6 +24,7 @@ pub mod process;
 pub mod relay;
 pub mod run;
 pub mod serve;
+mod stamps;
 pub mod state;
 pub mod stop;
 pub mod telemetry;

@@ -26,11 +26,13 @@ use crate::store::StoreError;
 use crate::vault::Vault;
 use crate::{http, store};
 
-/// How a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How a run ended that began.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ended {
     /// The brain was handed over.
     HandedOver,
+    /// It could not be handed over: the next start recovers.
+    NotHandedOver(Refusal),
     /// A second signal cut the stop short: the next start recovers.
     Cut,
 }
@@ -47,7 +49,7 @@ pub async fn run(config: Config, clock: Clock) -> Result<Ended, Refusal> {
     let listeners = Listeners::bind(&config.http).await?;
     let life = |stopped: Stopped| live(config, clock, listeners, stopped.wait());
     if let Some(ended) = signals.end(life).await {
-        return ended.map(|()| Ended::HandedOver);
+        return ended;
     }
     tracing::warn!("the brain was not handed over: the next start recovers");
     Ok(Ended::Cut)
@@ -59,7 +61,7 @@ pub async fn live(
     clock: Clock,
     listeners: Listeners,
     shutdown: impl Future<Output = ()>,
-) -> Result<(), Refusal> {
+) -> Result<Ended, Refusal> {
     let grace = config.http.grace;
     let metrics = Metrics::new();
     let (phase, phases) = watch::channel(Phase::Starting);
@@ -73,7 +75,7 @@ pub async fn live(
     let Some(app) = open(config, clock, metrics, shutdown.as_mut()).await? else {
         tracing::info!("stopped before the brain was free");
         probes.stop().await;
-        return Ok(());
+        return Ok(Ended::HandedOver);
     };
     phase.send_replace(Phase::Serving(app.clone()));
     // First, so that no change of the catalog is missed.
@@ -103,14 +105,13 @@ pub async fn live(
     app.assets.audit.drain().await;
     let handed_over = app.store.hand_over(&app.clock).await;
     probes.stop().await;
-    handed_over.map_err(|error| {
-        Refusal::new(
-            RefusalReason::StorageFailed,
-            format!("failed to hand over: {error}"),
-        )
-    })?;
+    if let Err(error) = handed_over {
+        let message = format!("failed to hand over: {error}");
+        let refusal = Refusal::new(RefusalReason::StorageFailed, message);
+        return Ok(Ended::NotHandedOver(refusal));
+    }
     tracing::info!("handed over");
-    Ok(())
+    Ok(Ended::HandedOver)
 }
 
 /// Everything that can refuse, cheapest first: the brain comes last because only then the ring is known.

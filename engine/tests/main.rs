@@ -19,6 +19,7 @@ mod life;
 mod lifecycle;
 mod malformed;
 mod mcp;
+mod mended;
 mod oauth;
 mod openapi;
 mod peers;

@@ -27,6 +27,7 @@ use crate::user_engine::growth::Refusals;
 use crate::user_engine::inside::Insides;
 use crate::user_engine::retry::Backoff;
 use crate::user_engine::rollout::Rollouts;
+use crate::user_engine::tries::Tries;
 use crate::{platform, retained};
 
 /// Looks after the engines until told to stop.
@@ -130,6 +131,7 @@ async fn start(
         metrics,
         insides: Insides::default(),
         rollouts: Rollouts::default(),
+        tries: Tries::default(),
         backoff: Backoff::default(),
         turns: Semaphore::new(config.concurrency.into()),
         seen,

@@ -1,13 +1,19 @@
 //! An emptied, swapped or foreign volume is never taken for a new brain.
 
+use std::fs;
+
+use anyhow::ensure;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim};
+use kube::ResourceExt;
 use kube::api::DeleteParams;
 use serde_json::json;
 use userengine_api::status::Phase;
+use userengine_e2e::machine::volume_folder;
 use userengine_e2e::trouble::{
-    LOOK, container, ended_saying, is_told_once, is_told_once_since, says, times,
+    LOOK, container, ended_saying, is_back, is_running, is_told_once, is_told_once_since, says,
+    times,
 };
-use userengine_e2e::{Brain, Engine, Namespace, in_namespace};
+use userengine_e2e::{Brain, Engine, Namespace, eventually, holds, in_namespace};
 
 async fn suspended(namespace: &Namespace, name: &str) -> anyhow::Result<Engine> {
     let engine = Engine::ready(namespace, name, name).await?;
@@ -61,6 +67,44 @@ async fn an_emptied_volume_is_a_missing_brain_and_stays_empty() -> anyhow::Resul
         let before = times(&engine, "BrainMissing").await?;
         let next = Engine::create(&namespace, userengine_e2e::engine("alice", "alice")).await?;
         tells(&next, "BrainMissing", before).await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_brain_that_is_put_back_is_taken_by_the_engine_that_waits_for_it() -> anyhow::Result<()> {
+    in_namespace("putback", |namespace| async move {
+        let engine = suspended(&namespace, "alice").await?;
+        let brain = Brain::mount(&engine).await?;
+        let file = "/data/brain.sqlite";
+        brain.run(&["cp", file, "/data/kept"]).await?;
+        brain.run(&["rm", file]).await?;
+        brain.unmount().await?;
+        let before = times(&engine, "BrainMissing").await?;
+        engine.change(json!({ "suspended": false })).await?;
+        tells(&engine, "BrainMissing", before).await?;
+        let pod = engine.pod_uid().await?;
+        eventually("the next start to wait", 30, || async {
+            let waits = container(&engine, |it| it.restart_count == 1 && is_running(it)).await?;
+            Ok(waits.then_some(()))
+        })
+        .await?;
+        let settled = engine.get().await?.resource_version();
+        holds("it waits without a word", 15, || async {
+            let waits = container(&engine, |it| it.restart_count == 1 && is_running(it)).await?;
+            Ok(waits && engine.get().await?.resource_version() == settled)
+        })
+        .await?;
+        // The volume is the engine's alone: it is mended where it lies.
+        let folder = volume_folder(&namespace, "alice-brain").await?;
+        fs::rename(folder.join("kept"), folder.join("brain.sqlite"))?;
+        is_back(&engine).await?;
+        ensure!(engine.pod_uid().await? == pod, "another pod");
+        ensure!(
+            container(&engine, |it| it.restart_count == 1).await?,
+            "ended again"
+        );
+        Ok(())
     })
     .await
 }

@@ -15,6 +15,7 @@ mod alone_survives_a_bad_api_server;
 mod alone_survives_churn;
 mod alone_uninstalls_the_chart;
 mod alone_watches_some_namespaces;
+mod asks_for_images_anew;
 mod blocks_on_key_trouble;
 mod blocks_on_volume_trouble;
 mod connects_through_the_relay;

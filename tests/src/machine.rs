@@ -9,7 +9,7 @@ use kube::{Api, ResourceExt};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::Command;
 
-use crate::Namespace;
+use crate::{ENGINE_IMAGE, Namespace};
 
 /// Sends a signal to every process of this program in a pod; gives how many there were.
 pub fn signal(pod: &Pod, program: &str, signal: Signal) -> anyhow::Result<usize> {
@@ -60,6 +60,29 @@ pub async fn stop_component(component: &str) -> anyhow::Result<()> {
 /// Starts a component that was stopped.
 pub async fn start_component(component: &str) -> anyhow::Result<()> {
     testcluster(&["start-component", component]).await.map(drop)
+}
+
+/// Gives the node the engine's image under another name of the same length: so the file that it is in stays a whole archive.
+pub async fn load_engine_image_as(name: &str) -> anyhow::Result<()> {
+    let (known, name) = (ENGINE_IMAGE.as_bytes(), name.as_bytes());
+    ensure!(name.len() == known.len(), "another length");
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "where the image is, is the script's to say"
+    )]
+    let archive = std::env::var("USERENGINE_ENGINE_TAR").context(
+        "USERENGINE_ENGINE_TAR is not set: these tests need a cluster of tests/setup.sh",
+    )?;
+    let mut content = fs::read(archive)?;
+    let mut places = content.windows(known.len());
+    let place = places.position(|words| words == known);
+    let place = place.context("the archive does not name its image")?;
+    content.splice(place..place + known.len(), name.iter().copied());
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("image.tar");
+    fs::write(&file, content)?;
+    let file = file.to_str().context("a path that is no text")?;
+    testcluster(&["load", file]).await.map(drop)
 }
 
 /// The folder in which controllers and kubelet look for drivers of volumes.

@@ -95,6 +95,12 @@ pub fn waits_for(container: &ContainerStatus, reason: &str) -> bool {
     waiting.is_some_and(|waiting| waiting.reason.as_deref() == Some(reason))
 }
 
+/// It runs.
+pub fn is_running(container: &ContainerStatus) -> bool {
+    let state = container.state.as_ref();
+    state.is_some_and(|state| state.running.is_some())
+}
+
 /// It ended for this reason, now or before its last start.
 pub fn ended_for(container: &ContainerStatus, reason: &str) -> bool {
     [&container.state, &container.last_state]

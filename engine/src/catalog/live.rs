@@ -9,10 +9,10 @@ use tokio::sync::watch;
 use super::entry::Entry;
 use super::folder;
 use super::read::{Reading, read};
-use super::stamps::Stamps;
 use super::surroundings::Surroundings;
 use crate::config::ConnectorsConfig;
 use crate::domain::ServerName;
+use crate::stamps::Stamps;
 
 /// One consistent state of the catalog.
 #[derive(Debug, Default)]

@@ -10,10 +10,10 @@ use super::entry::{Endpoint, Entry, OauthSettings, StaticSettings, ToolSettings}
 use super::header;
 use super::problem::Problem;
 use super::secret::SecretFile;
-use super::stamps::Look;
 use super::surroundings::Surroundings;
 use super::written::{Command, Oauth, Static, Tool, Written};
 use crate::domain::{ServerName, Transport};
+use crate::stamps::Look;
 
 /// An entry, and what the file of its secret looked like just before it was read.
 #[derive(Debug)]

@@ -18,7 +18,6 @@ mod read;
 mod rules;
 mod schema;
 mod secret;
-mod stamps;
 mod surroundings;
 #[cfg(test)]
 mod tests;

@@ -9,10 +9,10 @@ use super::entry::Entry;
 use super::form::Form;
 use super::meaning::understand;
 use super::problem::{Field, Location, Messages, Problem, Segment};
-use super::stamps::Look;
 use super::surroundings::Surroundings;
 use super::{MOST_ENTRIES, folder, json};
 use crate::domain::ServerName;
+use crate::stamps::Look;
 
 /// What a reading gave.
 #[derive(Debug, Default)]

@@ -5,6 +5,7 @@ mod certificate;
 mod check;
 mod job;
 mod keygen;
+mod mending;
 mod openapi;
 mod refusal;
 mod relay;
@@ -99,6 +100,7 @@ Variables:
   SQLITE_DB_PATH          the brain's file [default: /data/brain.sqlite]
   BRAIN_MODE              create | existing [default: create it if the file is absent]
   BRAIN_WAIT_SECONDS      how long a start waits for another engine that has the brain, 0 to 600 [default: 30]
+  REFUSAL_FILE            where a refused start leaves why; the next one waits until that is mended [default: it is refused again]
   DATABASE_ID             the id that the brain must carry; a new brain gets it [default: a random one]
   AD_ENCRYPTION_KEY       the encryption key, as `engine keygen` prints it  } exactly
   KEYRING_DIR             a folder with one file a key, named by its id     } one

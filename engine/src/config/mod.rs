@@ -12,10 +12,12 @@ mod error;
 mod http;
 mod limits;
 mod log;
+mod refusal;
 mod relay;
 mod ring;
 mod rotation;
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use access::AccessConfig;
@@ -25,6 +27,7 @@ pub use error::ConfigError;
 pub use http::{HttpConfig, parse_web_url};
 pub use limits::Limits;
 pub use log::{LogConfig, LogFormat};
+pub use refusal::read as refusal_file;
 pub use relay::RelayConfig;
 pub use rotation::RotationConfig;
 pub use userengine_brain::ring::RingConfig;
@@ -48,6 +51,20 @@ pub struct Config {
 }
 
 impl Config {
+    /// The folders of every file that a start reads and that may change while the process runs.
+    pub fn folders(&self) -> Vec<PathBuf> {
+        let ring = match &self.ring {
+            RingConfig::Folder(folder) => Some(folder.as_path()),
+            RingConfig::Single(_) => None,
+        };
+        let access = match &self.access {
+            AccessConfig::File(file) => file.parent(),
+            AccessConfig::Fixed(_) => None,
+        };
+        let all = [self.brain.path.parent(), ring, access];
+        all.into_iter().flatten().map(Path::to_owned).collect()
+    }
+
     /// Reads all of it.
     pub fn read(environment: &Environment) -> Result<Self, ConfigError> {
         let http = HttpConfig::read(environment)?;

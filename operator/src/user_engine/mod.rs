@@ -19,6 +19,7 @@ mod report;
 pub mod retry;
 pub mod rollout;
 pub mod status;
+pub mod tries;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -38,6 +39,7 @@ use self::assess::{Assessment, Finding, Standing};
 use self::observed::Observed;
 use self::report::{event_of, publish};
 use self::status::Report;
+use self::tries::Lack;
 use crate::cluster::{Recorder, WriteError, Writer};
 use crate::metrics::Metrics;
 use crate::seen::{Digest, EngineName, EngineSketch, Look, Rest, Seen, key_created, mark_of};
@@ -72,6 +74,8 @@ pub struct Context {
     pub insides: inside::Insides,
     /// Whose turn it is to be restarted for its class.
     pub rollouts: rollout::Rollouts,
+    /// Whose turn it is to be tried anew.
+    pub tries: tries::Tries,
     /// How long each engine that failed waits.
     pub backoff: retry::Backoff,
     /// The growths of volumes that were refused.
@@ -228,6 +232,7 @@ async fn rounds(engine: &EngineSketch, context: &Context, look: Look) -> Result<
             };
         }
         let mut assessment = assess(context, &mut observed).await;
+        try_anew(context, &mut observed, &assessment);
         let plan = plan::plan(&observed, &assessment);
         let applied = apply::apply(&writer, &observed, &plan).await;
         if applied.is_whole() {
@@ -308,6 +313,30 @@ async fn assess(context: &Context, observed: &mut Observed) -> Assessment {
     assessment
 }
 
+/// Sees to it that what the engine lacks is asked for anew, if it is its turn.
+fn try_anew(context: &Context, observed: &mut Observed, assessment: &Assessment) {
+    let name = observed.full_name();
+    if let Some(image) = observed.pod.as_ref().and_then(assess::image_that_is_there) {
+        context.tries.had(&name, image, Instant::now());
+        return;
+    }
+    let lack = assess::lack(observed).filter(|_| !assessment.paused.holds());
+    let Some((lack, since)) = lack else {
+        return;
+    };
+    let age = observe::age(since, observed.now).and_then(|age| Duration::try_from(age).ok());
+    if !age.is_some_and(|age| context.tries.ask(&name, &lack, age, Instant::now())) {
+        return;
+    }
+    match lack {
+        Lack::Image(_) => observed.found = true,
+        Lack::Pod(_) => {
+            let bounds = observed.bounds.take().unwrap_or_default();
+            observed.bounds = Some(format!("{bounds}-{}", observed.now.as_second()));
+        }
+    }
+}
+
 /// The engine is gone, or as good as gone.
 fn gone(context: &Context, engine: &EngineSketch) -> Done {
     forget(context, &EngineName::of(engine));
@@ -326,6 +355,7 @@ pub fn forget(context: &Context, engine: &EngineName) {
     context.metrics.forget_rotation(&name);
     context.growths.forget(&name);
     context.rollouts.forget(&name);
+    context.tries.forget(&name);
     context.insides.forget(&name);
     context.backoff.reset(&name);
     // Whoever deleted its claim since it was last looked at was told that this engine holds it.

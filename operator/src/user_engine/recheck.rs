@@ -131,10 +131,13 @@ fn api_key(report: &Report<'_>, unheard: Option<Duration>) -> Option<Duration> {
 }
 
 /// When to ask what keeps it, of an engine that comes up, or whose former pod goes; `None` if a watch will tell.
-/// What somebody has to act on is known already, and is looked at as seldom as the rest of that sort.
+/// What somebody has to act on is known already, and is looked at as seldom as the rest of that sort, unless only Events tell
+/// of it.
 fn coming(report: &Report<'_>) -> Option<Duration> {
     let (observed, all) = (report.observed, report.assessment);
-    if all.engine.severity == Severity::Blocked || all.storage.severity == Severity::Blocked {
+    let is_known =
+        all.engine.severity == Severity::Blocked && !may_turn_out_otherwise(all.engine.reason);
+    if is_known || all.storage.severity == Severity::Blocked {
         return None;
     }
     let wait = |awaited: Awaited| {
@@ -161,6 +164,11 @@ fn coming(report: &Report<'_>) -> Option<Duration> {
     let unmade = is_unmade.then_some(COMING);
     let soonest = soonest.into_iter().chain(lost).chain(unmade).min();
     soonest.map(|wait| retry::jittered(wait, &observed.uid()))
+}
+
+/// What was told of a pod that is being made may be out of the way, and the next thing in it, without the pod's showing either.
+fn may_turn_out_otherwise(reason: Reason) -> bool {
+    matches!(reason, Reason::VolumeMountFailed | Reason::SandboxFailed)
 }
 
 /// Others wait for one that comes up, and the status of a StatefulSet wakes nobody.
@@ -330,7 +338,13 @@ mod tests {
         assert!(of(&world) < Duration::from_millis(3500));
         let said = "secret \"alice-key-0\" not found";
         world.0.events = vec![crate::user_engine::fixtures::told("FailedMount", said, 9)];
-        assert!(is_now_and_then(of(&world)), "once it is known");
+        assert!(
+            of(&world) < Duration::from_millis(3500),
+            "what comes after it, too"
+        );
+        world.0.now = Timestamp::from_second(400).unwrap();
+        world.0.events = vec![crate::user_engine::fixtures::told("FailedMount", said, 399)];
+        assert!(is_now_and_then(of(&world)), "until it has lasted");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use kube::runtime::reflector;
 use serde_json::json;
 use tokio::time::sleep;
 
+use super::fixtures::{World, set_of, told, world};
 use super::*;
 use crate::simulated::server;
 
@@ -28,6 +29,7 @@ fn context(client: Client, turns: usize) -> Arc<Context> {
         metrics: Arc::new(Metrics::new().unwrap()),
         insides: inside::Insides::default(),
         rollouts: rollout::Rollouts::default(),
+        tries: tries::Tries::default(),
         backoff: retry::Backoff::default(),
         growths: growth::Refusals::default(),
         turns: Semaphore::new(turns),
@@ -58,4 +60,47 @@ async fn no_more_engines_are_worked_on_at_once_than_there_are_turns() {
     }
     sleep(std::time::Duration::from_mins(1)).await;
     assert_eq!(asked.lock().unwrap().len(), 2);
+}
+
+/// Tries this engine anew if it is its turn, at this second; gives what came of it.
+fn tried(context: &Context, mut world: World, second: i64) -> (bool, Option<String>) {
+    world.0.now = Timestamp::from_second(second).unwrap();
+    let assessment = world.assess();
+    try_anew(context, &mut world.0, &assessment);
+    (world.0.found, world.0.bounds)
+}
+
+#[tokio::test]
+async fn an_image_is_asked_for_anew_once_its_pod_is_a_minute_old() {
+    let context = context(server(|_| std::future::pending()), 1);
+    let lacks = |reason: &str| {
+        let waiting = json!({ "waiting": { "reason": reason, "message": "no" } });
+        let world = world().claimed().with_key();
+        let world = world.container(&waiting, &json!({}));
+        world.created("1970-01-01T00:00:00Z")
+    };
+    let backs_off = || lacks("ImagePullBackOff");
+    assert!(!tried(&context, backs_off(), 59).0);
+    assert!(!tried(&context, backs_off().paused(), 60).0);
+    assert!(!tried(&context, lacks("InvalidImageName"), 60).0);
+    assert!(!tried(&context, lacks("ContainerCreating"), 60).0);
+    assert!(tried(&context, backs_off(), 60).0);
+    assert!(!tried(&context, backs_off(), 61).0, "once a minute");
+}
+
+#[tokio::test]
+async fn a_pod_that_is_refused_is_asked_for_anew_a_minute_after_it_was_last() {
+    let context = context(server(|_| std::future::pending()), 1);
+    let refused = |last: i64| {
+        let mut world = set_of(world().claimed().with_key());
+        let said = "create Pod alice-0 in StatefulSet alice failed error: pods \"alice-0\" is forbidden: no";
+        world.0.events = vec![told("FailedCreate", said, last)];
+        world.0.bounds = Some("few".to_owned());
+        world
+    };
+    let few = Some("few".to_owned());
+    assert_eq!(tried(&context, refused(100), 159), (false, few.clone()));
+    let anew = Some("few-160".to_owned());
+    assert_eq!(tried(&context, refused(100), 160), (false, anew));
+    assert_eq!(tried(&context, refused(100), 161), (false, few));
 }

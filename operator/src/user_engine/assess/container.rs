@@ -30,13 +30,33 @@ pub fn trouble(pod: &Pod, container: &ContainerStatus, before: Option<&str>) -> 
 fn image(pod: &Pod, waiting: &ContainerStateWaiting, before: Option<&str>) -> Option<Finding> {
     let reason = waiting.reason.as_deref().filter(|it| is_of_image(it))?;
     let image = engine_container(pod).and_then(|container| container.image.as_deref());
-    let own = format!("the image '{}' cannot be had", image.unwrap_or_default());
+    let own = without_image(image.unwrap_or_default());
     let said = waiting.message.as_deref().unwrap_or(reason);
     let said = said.rsplit("ErrImagePull: ").next().unwrap_or(said);
     // Kubelets of old do not repeat the cause.
     let known = before.filter(|it| it.starts_with(&own) && said.starts_with("Back-off"));
     let message = known.map_or_else(|| quoted(before, &own, said), str::to_owned);
     Some(Finding::blocked(Reason::ImagePullFailed, message))
+}
+
+/// How it is told that this image cannot be had, before the kubelet's words.
+pub fn without_image(image: &str) -> String {
+    format!("the image '{image}' cannot be had")
+}
+
+/// The image that the engine's container waits for, and that another try may bring.
+pub fn image_that_lacks(pod: &Pod) -> Option<&str> {
+    let waiting = status(pod)?.state.as_ref()?.waiting.as_ref()?;
+    let reason = waiting.reason.as_deref()?;
+    let is_wrong = matches!(reason, "InvalidImageName" | "ErrImageNeverPull");
+    let image = engine_container(pod)?.image.as_deref()?;
+    (is_of_image(reason) && !is_wrong).then_some(image)
+}
+
+/// The image that the engine's container was made from.
+pub fn image_that_is_there(pod: &Pod) -> Option<&str> {
+    let is_there = !status(pod)?.image_id.is_empty();
+    engine_container(pod)?.image.as_deref().filter(|_| is_there)
 }
 
 /// Every other trouble of a kubelet's has a word of its own: a sentence is what its way to the image came to, such as credentials that
@@ -165,6 +185,12 @@ fn never_ran(end: &ContainerStateTerminated) -> bool {
 fn was_short(end: &ContainerStateTerminated) -> bool {
     let times = end.started_at.as_ref().zip(end.finished_at.as_ref());
     times.is_none_or(|(from, to)| to.0.duration_since(from.0).as_secs() < WELL_AGAIN)
+}
+
+/// The engine's container, as the kubelet describes it.
+pub fn status(pod: &Pod) -> Option<&ContainerStatus> {
+    let mut all = pod.status.as_ref()?.container_statuses.iter().flatten();
+    all.find(|container| container.name == CONTAINER)
 }
 
 /// The engine's container, as it was asked for.

@@ -1,6 +1,7 @@
 //! The settings that an engine has, read back from its StatefulSet: on these a rotation goes on whose class is gone, or
 //! allows less than the engine asks for.
 
+use kube::api::DynamicObject;
 use serde_json::{Value, json};
 use userengine_api::layout::env;
 
@@ -22,8 +23,7 @@ const SCHEDULING: [&str; 4] = [
 pub fn settings(observed: &Observed, record: &Record) -> Option<ResolvedClass> {
     let live = observed.stateful_set()?;
     let pod = live.data.pointer("/spec/template/spec")?;
-    let mut containers = pod.get("containers")?.as_array()?.iter();
-    let container = containers.find(|it| it.get("name") == Some(&json!(CONTAINER)))?;
+    let container = container(pod)?;
     let secrets = pod.get("imagePullSecrets").and_then(Value::as_array);
     let secrets = secrets.into_iter().flatten();
     let mut spec = json!({
@@ -45,6 +45,17 @@ pub fn settings(observed: &Observed, record: &Record) -> Option<ResolvedClass> {
         handed: Handed::default(),
         keeps_pod: true,
     })
+}
+
+/// The image of the pod that a StatefulSet makes.
+pub fn image(live: &DynamicObject) -> Option<&str> {
+    let pod = live.data.pointer("/spec/template/spec")?;
+    container(pod)?.get("image")?.as_str()
+}
+
+fn container(pod: &Value) -> Option<&Value> {
+    let mut all = pod.get("containers")?.as_array()?.iter();
+    all.find(|it| it.get("name") == Some(&json!(CONTAINER)))
 }
 
 /// The engine runs, or is to go on sleeping, or comes back from a rotation: in any case with the pod that it had.

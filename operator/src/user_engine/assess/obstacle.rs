@@ -6,11 +6,11 @@ use kube::ResourceExt;
 use userengine_api::condition::{ConditionType, Reason};
 
 use super::Finding;
-use super::container::{is_of_image, without_sandbox};
-use super::pod::container;
-use super::quote::quoted;
+use super::container::{image_that_lacks, is_of_image, status, without_sandbox};
+use super::quote::{quoted, without_figures};
 use super::storage::is_bound;
 use crate::user_engine::observed::{Observed, is_ready};
+use crate::user_engine::tries::Lack;
 
 /// Seconds after its last failure in which a volume is sure to be tried again: the kubelet's longest wait, and some to
 /// spare. What failed earlier than that may be well by now.
@@ -72,7 +72,7 @@ fn is_being_made(pod: &Pod) -> bool {
         .spec
         .as_ref()
         .is_some_and(|spec| spec.node_name.is_some());
-    let is_creating = container(pod).is_none_or(|container| {
+    let is_creating = status(pod).is_none_or(|container| {
         let waiting = container.state.as_ref().and_then(|it| it.waiting.as_ref());
         waiting.and_then(|it| it.reason.as_deref()) == Some("ContainerCreating")
     });
@@ -109,19 +109,36 @@ pub fn is_refused(observed: &Observed) -> bool {
     observed.pod.is_none() && of_set(observed).is_some()
 }
 
-/// Who keeps the StatefulSet's controller from making the pod. A refusal from before the engine served last is over.
+/// What the engine lacks and may have at its next try, and when the last one was.
+pub fn lack(observed: &Observed) -> Option<(Lack, Timestamp)> {
+    if let Some(pod) = &observed.pod {
+        let image = image_that_lacks(pod)?;
+        return Some((Lack::Image(image.to_owned()), pod.creation_timestamp()?.0));
+    }
+    let said = refusal_of_pod(observed)?;
+    let words = without_figures(&said.replace(&observed.names().pod(), ""));
+    let failures = observed.events.iter();
+    let failures = failures.filter(|event| is_one(event, &["FailedCreate"]));
+    Some((Lack::Pod(words), failures.filter_map(time).max()?))
+}
+
+/// Who keeps the StatefulSet's controller from making the pod.
 pub fn of_set(observed: &Observed) -> Option<Finding> {
-    let (_, said) = failing(&observed.events, &["FailedCreate"], &["SuccessfulCreate"])
-        .filter(|_| is_recent(observed))?;
-    let said = said
-        .split_once("failed error: ")
-        .map_or(said, |(_, said)| said);
+    let said = refusal_of_pod(observed)?;
     let own = format!("the API server refuses the pod '{}-0'", observed.name());
     let before = said_before(observed, ConditionType::EngineAvailable);
     Some(Finding::blocked(
         Reason::PodRefused,
         quoted(before, &own, said),
     ))
+}
+
+/// The API server's words. A refusal from before the engine served last is over.
+fn refusal_of_pod(observed: &Observed) -> Option<&str> {
+    let (_, said) = failing(&observed.events, &["FailedCreate"], &["SuccessfulCreate"])
+        .filter(|_| is_recent(observed))?;
+    let rest = said.split_once("failed error: ");
+    Some(rest.map_or(said, |(_, said)| said))
 }
 
 fn is_recent(observed: &Observed) -> bool {
@@ -153,7 +170,7 @@ pub fn of_claim(observed: &Observed, claim: &PersistentVolumeClaim) -> Option<Fi
 
 /// The Secrets with which the kubelet pulls an image that it cannot have.
 pub fn pulls_with(pod: &Pod) -> Vec<&str> {
-    let waiting = container(pod).and_then(|it| it.state.as_ref()?.waiting.as_ref());
+    let waiting = status(pod).and_then(|it| it.state.as_ref()?.waiting.as_ref());
     let reason = waiting.and_then(|waiting| waiting.reason.as_deref());
     if !reason.is_some_and(is_of_image) {
         return Vec::new();
@@ -176,7 +193,7 @@ pub enum Missing<'a> {
 
 /// What keeps the pod's container from being made because it was not there.
 pub fn missing<'a>(observed: &'a Observed, pod: &'a Pod) -> Option<Missing<'a>> {
-    let waiting = container(pod).and_then(|it| it.state.as_ref()?.waiting.as_ref());
+    let waiting = status(pod).and_then(|it| it.state.as_ref()?.waiting.as_ref());
     let told = waiting.filter(|it| it.reason.as_deref() == Some("CreateContainerConfigError"));
     let told = told.and_then(|waiting| waiting.message.as_deref());
     let mounting = || failing(&observed.events, &["FailedMount"], &MOUNTED);

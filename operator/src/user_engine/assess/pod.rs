@@ -1,7 +1,8 @@
 //! Whether the engine's pod serves, and if not, what keeps it.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod, PodCondition};
+use kube::ResourceExt;
 use userengine_api::condition::{ConditionType, Reason};
 use userengine_api::refusal::{Refusal, RefusalReason};
 
@@ -9,9 +10,12 @@ use super::jobs::is_lost;
 use super::obstacle::{self, said_before};
 use super::quote::quoted;
 use super::rollout::has_replica;
-use super::{Finding, container};
-use crate::user_engine::build::CONTAINER;
+use super::{Finding, container, kept};
+use crate::user_engine::observe::age;
 use crate::user_engine::observed::{Observed, is_ready, pod_condition};
+
+/// How long one of the tries at an image that cannot be had may take that are a minute apart.
+const TRY: SignedDuration = SignedDuration::from_mins(1);
 
 /// Looks at the pod.
 pub fn assess(observed: &Observed, is_paused: bool) -> Finding {
@@ -26,12 +30,15 @@ pub fn assess(observed: &Observed, is_paused: bool) -> Finding {
             Reason::Stopping,
             "waiting for the pod to finish what is in flight and close its brain",
         ),
-        None => obstacle::of_set(observed).unwrap_or_else(|| {
-            Finding::waiting(Reason::Starting, "waiting for the pod to be created")
-        }),
-        Some(pod) if pod.metadata.deletion_timestamp.is_some() => {
-            Finding::waiting(Reason::Starting, "waiting for the former pod to go")
-        }
+        None => obstacle::of_set(observed)
+            .or_else(|| tried_anew(observed, None))
+            .unwrap_or_else(|| {
+                Finding::waiting(Reason::Starting, "waiting for the pod to be created")
+            }),
+        Some(pod) if pod.metadata.deletion_timestamp.is_some() => tried_anew(observed, Some(pod))
+            .unwrap_or_else(|| {
+                Finding::waiting(Reason::Starting, "waiting for the former pod to go")
+            }),
         Some(pod) if is_ready(pod) => Finding::fine("the engine serves"),
         Some(pod) => not_ready(observed, pod),
     }
@@ -46,7 +53,7 @@ fn is_to_sleep(observed: &Observed, is_paused: bool) -> bool {
 }
 
 fn not_ready(observed: &Observed, pod: &Pod) -> Finding {
-    let container = container(pod);
+    let container = container::status(pod);
     let before = said_before(observed, ConditionType::EngineAvailable);
     if let Some(rejected) = rejected(pod, before) {
         return rejected;
@@ -68,7 +75,33 @@ fn not_ready(observed: &Observed, pod: &Pod) -> Finding {
     container
         .and_then(|container| container::trouble(pod, container, before))
         .or_else(|| obstacle::of_pod(observed, pod))
+        .or_else(|| tried_anew(observed, Some(pod)))
         .unwrap_or_else(|| starting(container))
+}
+
+/// What was said of a pod whose image could not be had, until the one in its place has had the time to fare better: it is tried
+/// anew each minute, and to tell of each try would be news for nobody.
+fn tried_anew(observed: &Observed, pod: Option<&Pod>) -> Option<Finding> {
+    let last = observed.condition(ConditionType::EngineAvailable)?;
+    if last.reason != Reason::ImagePullFailed.as_str() {
+        return None;
+    }
+    let image = match pod {
+        Some(pod) => container::engine_container(pod)?.image.as_deref(),
+        None => kept::image(observed.stateful_set()?),
+    };
+    let is_new = |pod: &Pod| {
+        let made = pod.creation_timestamp();
+        let age = made.and_then(|made| age(made.0, observed.now));
+        age.is_some_and(|age| age < TRY)
+    };
+    let may_fare_the_same = pod.is_none_or(|pod| {
+        let is_going = pod.metadata.deletion_timestamp.is_some();
+        container::image_that_is_there(pod).is_none() && (is_going || is_new(pod))
+    });
+    let is_of_it = last.message.starts_with(&container::without_image(image?));
+    (is_of_it && may_fare_the_same)
+        .then(|| Finding::blocked(Reason::ImagePullFailed, last.message.clone()))
 }
 
 /// A pod that its kubelet did not take, or has put out: another one takes its place, and may fare the same
@@ -96,12 +129,6 @@ fn starting(container: Option<&ContainerStatus>) -> Finding {
         .and_then(why_waiting)
         .unwrap_or_else(|| "waiting for the engine to answer".to_owned());
     Finding::waiting(Reason::Starting, why)
-}
-
-/// The engine's container, as the kubelet describes it.
-pub fn container(pod: &Pod) -> Option<&ContainerStatus> {
-    let mut all = pod.status.as_ref()?.container_statuses.iter().flatten();
-    all.find(|container| container.name == CONTAINER)
 }
 
 fn unscheduled(placed: &PodCondition, before: Option<&str>) -> Finding {
@@ -134,7 +161,7 @@ fn was_unheard_of(pod: &Pod) -> bool {
         .unwrap_or_default();
     let ready = pod_condition(pod, "Ready").and_then(|ready| ready.last_transition_time.as_ref());
     let since = ready.map(|time| due.0.duration_since(time.0).as_secs());
-    is_unheard_of(pod, container(pod)) && since.is_some_and(|since| since > grace)
+    is_unheard_of(pod, container::status(pod)) && since.is_some_and(|since| since > grace)
 }
 
 fn unreachable_node(pod: &Pod) -> Finding {
@@ -161,7 +188,7 @@ fn refusal(container: &ContainerStatus) -> Option<Refusal> {
 
 /// When the engine last refused to start for want of its key.
 pub fn refused_its_key(pod: &Pod) -> Option<Timestamp> {
-    let container = container(pod)?;
+    let container = container::status(pod)?;
     let said = refusal(container)?;
     let ended = container::last_end(container).filter(|_| said.reason.is_of_the_key())?;
     ended.finished_at.as_ref().map(|time| time.0)

@@ -13,6 +13,11 @@ pub fn quoted(before: Option<&str>, own: &str, said: &str) -> String {
     before.filter(is_same).map_or(now.clone(), str::to_owned)
 }
 
+/// What is the same of it for as long as it means the same.
+pub fn without_figures(said: &str) -> String {
+    words(said).collect::<Vec<_>>().join(" ")
+}
+
 /// The words that mean something when they are said again: those without figures, and the names of what was not found.
 fn words(text: &str) -> impl Iterator<Item = &str> {
     let mut parts = text.split('"').peekable();

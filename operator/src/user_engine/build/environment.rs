@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use userengine_api::engine_class::{AllowedHost, Egress};
 use userengine_api::layout::{
     API_KEY_HASH_FILE, API_PORT, BRAIN_FILE, CATALOG_DIR, EXTRA_CA_FILE, INTERNAL_PORT,
-    KEYRING_DIR, SECRETS_DIR, config_map, env,
+    KEYRING_DIR, REFUSAL_FILE, SECRETS_DIR, config_map, env,
 };
 use userengine_api::user_engine::Variable;
 
@@ -30,6 +30,7 @@ pub fn build(blueprint: &Blueprint<'_>) -> Value {
             "name": env::BRAIN_MODE,
             "valueFrom": { "configMapKeyRef": { "name": blueprint.names().main(), "key": config_map::BRAIN } },
         }),
+        variable(env::REFUSAL_FILE, REFUSAL_FILE),
         variable(env::LISTEN_ADDR, format!("0.0.0.0:{API_PORT}")),
         variable(env::INTERNAL_ADDR, format!("0.0.0.0:{INTERNAL_PORT}")),
         variable(env::ENGINE_LOG_LEVEL, class.log_level.as_str()),

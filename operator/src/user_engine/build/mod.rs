@@ -15,6 +15,7 @@ mod volumes;
 
 use std::collections::BTreeMap;
 
+use kube::ResourceExt;
 use kube::api::DynamicObject;
 use serde_json::{Value, json};
 use userengine_api::engine_class::EngineClassSpec;
@@ -111,7 +112,7 @@ impl<'a> Blueprint<'a> {
             namespace: metadata.namespace.as_deref().unwrap_or_default(),
             uid: metadata.uid.as_deref().unwrap_or_default(),
             operator_namespace: &observed.operator_namespace,
-            stopped_for: stopped_for(engine.spec.suspended, record),
+            stopped_for: stopped_for(observed, record, class),
             last_node: engine.status.as_ref().and_then(|it| it.node.as_deref()),
             bounds: observed.bounds.as_deref(),
             class: &class.spec,
@@ -123,12 +124,26 @@ impl<'a> Blueprint<'a> {
     }
 }
 
-/// Why the engine is to have no pod, if it is not to have one.
-fn stopped_for(suspended: bool, record: &Record) -> Option<&'static str> {
-    if stops_the_engine(record) {
-        return Some(labels::FOR_ROTATION);
+/// Why the engine is to have no pod, if it is not to have one. A rotation brings back what it has stopped, with the pod that it had:
+/// one that slept when it came sleeps on if it may not be started as it is, even if its user resumes it meanwhile.
+fn stopped_for(
+    observed: &Observed,
+    record: &Record,
+    class: &ResolvedClass,
+) -> Option<&'static str> {
+    let asked = observed.engine.spec.suspended;
+    if !stops_the_engine(record) {
+        return asked.then_some(labels::FOR_SPEC);
     }
-    suspended.then_some(labels::FOR_SPEC)
+    let slept = observed
+        .stateful_set()
+        .and_then(|live| live.annotations().get(labels::STOPPED_FOR))
+        .is_some_and(|why| why == labels::FOR_SPEC);
+    if slept && (asked || class.keeps_pod) {
+        Some(labels::FOR_SPEC)
+    } else {
+        Some(labels::FOR_ROTATION)
+    }
 }
 
 /// Every child whose content follows from the class, the record and the spec, in the order in which they are applied.

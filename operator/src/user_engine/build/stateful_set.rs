@@ -76,7 +76,7 @@ fn child(blueprint: &Blueprint<'_>, body: Value, asked: Option<&str>) -> Child {
 }
 
 /// A change of it wakes the StatefulSet's controller, which otherwise waits for minutes before it tries again to make a pod
-/// that was refused. It stays afterwards: taking it off would be a write for nothing.
+/// that was refused. It stays afterwards, with the time of a try under the same bounds: taking it off would be a write for nothing.
 fn bounds<'a>(blueprint: &Blueprint<'a>) -> Option<&'a str> {
     let live = blueprint.live;
     let main = ChildId {
@@ -84,7 +84,14 @@ fn bounds<'a>(blueprint: &Blueprint<'a>) -> Option<&'a str> {
         name: blueprint.names().main(),
     };
     let before = || Some(live.get(&main)?.annotations().get(labels::BOUNDS)?.as_str());
-    blueprint.bounds.or_else(before)
+    let Some(now) = blueprint.bounds else {
+        return before();
+    };
+    Some(
+        before()
+            .filter(|before| before.starts_with(now))
+            .unwrap_or(now),
+    )
 }
 
 /// The one that is there, without its pod: for an engine of which nothing else may be changed. `None` if it has none.
@@ -161,7 +168,8 @@ fn container(blueprint: &Blueprint<'_>) -> Value {
                 { "name": "api", "containerPort": API_PORT, "protocol": "TCP" },
                 { "name": "internal", "containerPort": INTERNAL_PORT, "protocol": "TCP" },
             ],
-            "startupProbe": probe("/readyz", 1, 120),
+            // Longer than an engine waits for what it was refused for to be mended.
+            "startupProbe": probe("/readyz", 1, 720),
             "readinessProbe": probe("/readyz", 5, 2),
             "livenessProbe": probe("/livez", 10, 6),
             "volumeMounts": volumes::mounts(blueprint),

@@ -58,6 +58,8 @@ impl Report<'_> {
                 &engine.namespace().unwrap_or_default(),
             )
         });
+        // Between one pod that waits for its image and the next.
+        let is_tried_anew = self.assessment.engine.reason == Reason::ImagePullFailed;
         UserEngineStatus {
             phase: Some(self.phase()),
             observed_generation: self.generation(),
@@ -68,9 +70,11 @@ impl Report<'_> {
                 .as_ref()
                 .and_then(|pod| pod.spec.as_ref()?.node_name.clone())
                 // A rotation's Job would like to run where the engine ran.
-                .or_else(|| last.node.filter(|_| self.is_rotating())),
+                .or_else(|| last.node.filter(|_| self.is_rotating() || is_tried_anew)),
             url,
-            engine: self.engine(),
+            engine: self
+                .engine()
+                .or_else(|| last.engine.filter(|_| is_tried_anew)),
             // A claim that this engine may not run on is none that it had: losing it is no loss.
             storage: self
                 .storage()

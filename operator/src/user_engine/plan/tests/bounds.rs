@@ -155,6 +155,48 @@ fn a_rotation_that_has_stopped_the_engine_brings_it_back_as_it_was() {
     assert_eq!(world.assess().ready().reason.as_str(), "AsExpected");
 }
 
+/// Asleep, beyond the bounds since, and resumed by its user while its rotation has a Job.
+fn resumed_in_its_rotation(class: &Value) -> World {
+    let allowed = json!({ "allowedImages": [OTHER] });
+    let mut world = outside(built(known().running().class(&allowed))).suspended();
+    reconcile(&mut world);
+    world = settled(world).class(class);
+    world = world.spec(&json!({ "encryption": { "rotation": { "id": "r-1" } } }));
+    reconcile(&mut world);
+    world = settled(world);
+    reconcile(&mut world);
+    assert_eq!(
+        phase(&world),
+        Some(userengine_rotation::ledger::Phase::Running)
+    );
+    world = world.spec(&json!({ "suspended": false }));
+    reconcile(&mut world);
+    let verdict = certificate(&world, "r-1");
+    job_pod(&mut world, "Succeeded", "", &verdict);
+    reconcile(&mut world);
+    world
+}
+
+#[test]
+fn a_rotation_of_one_that_slept_does_not_start_it_beyond_its_bounds() {
+    let mut world = resumed_in_its_rotation(&json!({}));
+    assert_eq!(replicas_and_ring(&world).0, json!(0));
+    let ready = world.assess().ready().clone();
+    assert_eq!(ready.reason.as_str(), "ImageNotAllowed");
+    assert!(ready.message.contains("not started"), "{}", ready.message);
+    world = world.class(&json!({ "allowedImages": [OTHER] }));
+    reconcile(&mut world);
+    let alone = vec![new_secret("r-1")];
+    assert_eq!(replicas_and_ring(&world), (json!(1), alone));
+}
+
+#[test]
+fn a_rotation_of_one_that_slept_starts_it_within_its_bounds() {
+    let world = resumed_in_its_rotation(&json!({ "allowedImages": [OTHER] }));
+    let alone = vec![new_secret("r-1")];
+    assert_eq!(replicas_and_ring(&world), (json!(1), alone));
+}
+
 #[test]
 fn one_that_waits_for_its_turn_keeps_its_pod_and_gets_all_else() {
     let mut world = built(known().running()).class(&json!({ "logLevel": "debug" }));

@@ -138,6 +138,15 @@ fn a_refused_pod_is_tried_again_when_what_bounds_it_changed_and_not_otherwise() 
         "one",
         "its going would be a write for nothing"
     );
+    // Tried anew under the same bounds.
+    world.0.bounds = Some("one-60".to_owned());
+    assert_eq!(bounds(&world), "one-60");
+    let steps = world.plan().steps;
+    carry_all_out(&mut world, &steps);
+    for (now, then) in [("one", "one-60"), ("one-120", "one-120"), ("two", "two")] {
+        world.0.bounds = Some(now.to_owned());
+        assert_eq!(bounds(&world), then);
+    }
 }
 
 #[test]

@@ -66,6 +66,51 @@ fn credentials_that_a_kubelet_cannot_read_are_a_trouble_of_the_image() {
 }
 
 #[test]
+fn what_is_said_of_an_image_is_said_while_it_is_tried_anew_and_no_longer() {
+    let lacking = || with(&waiting("ErrImagePull", "not found"), &json!({}), 0);
+    let after = |next: World| {
+        let (before, now) = then(&lacking(), next);
+        assert_eq!(before.reason, Reason::ImagePullFailed);
+        (now == before, now.reason)
+    };
+    let image = |of: &str| {
+        let mut world = set_of(alive());
+        let set = world.0.children.values_mut().next().unwrap();
+        let containers = json!([{ "name": CONTAINER, "image": of }]);
+        *set.data
+            .pointer_mut("/spec/template/spec/containers")
+            .unwrap() = containers;
+        world
+    };
+    let (same, other) = (
+        "registry.example.com/engine:1",
+        "registry.example.com/engine:2",
+    );
+    assert!(after(lacking().going()).0);
+    assert!(after(image(same)).0, "there is no pod for a moment");
+    assert_eq!(after(image(other)), (false, Reason::Starting));
+    let at = |second: i64, mut world: World| {
+        world.0.now = jiff::Timestamp::from_second(second).unwrap();
+        after(world.created("1970-01-01T00:00:00Z"))
+    };
+    assert!(at(59, creating(vec![])).0);
+    assert_eq!(at(60, creating(vec![])), (false, Reason::Starting));
+    let mut another = creating(vec![]);
+    engines(another.0.pod.as_mut().unwrap()).image = Some(other.to_owned());
+    assert_eq!(at(1, another), (false, Reason::Starting));
+    let mut there = with(&json!({ "running": {} }), &json!({}), 0);
+    let status = there.0.pod.as_mut().unwrap().status.as_mut().unwrap();
+    for container in status.container_statuses.as_mut().unwrap() {
+        container.image_id = "sha256:0".to_owned();
+    }
+    assert_eq!(at(1, there), (false, Reason::Starting));
+    let refused = refused(vec![told("FailedCreate", QUOTA, i64::MAX >> 30)]);
+    assert_eq!(after(refused), (false, Reason::PodRefused));
+    let mounts = creating(vec![told("FailedMount", "bad superblock", 1)]);
+    assert_eq!(at(1, mounts), (false, Reason::VolumeMountFailed));
+}
+
+#[test]
 fn another_image_is_named_though_it_fails_alike() {
     let now = || with(&waiting("ErrImagePull", "not found"), &json!({}), 0);
     let mut other = now();

@@ -1,4 +1,4 @@
-//! What the files of the catalog looked like: cheap to take, and different whenever a content is.
+//! What files looked like: cheap to take, and different whenever a content is.
 
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
@@ -26,7 +26,7 @@ impl From<Metadata> for Stamp {
 
 /// What a path looked like. What cannot be looked at has no stamp, which is a state like any other.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Look {
+pub(crate) struct Look {
     path: PathBuf,
     stamp: Option<Stamp>,
 }
@@ -45,7 +45,7 @@ fn stamp(path: &Path) -> Option<Stamp> {
 
 /// What a set of paths looked like.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Stamps(Vec<Look>);
+pub(crate) struct Stamps(Vec<Look>);
 
 impl Stamps {
     /// Looks at a folder and its files.

@@ -1,0 +1,183 @@
+//! Whose turn it is to be tried anew.
+//!
+//! A kubelet waits longer and longer between its tries at an image, and the controller of StatefulSets between its tries at a pod
+//! that the API server refuses; nobody tells either that it is mended. So of all engines that lack the same, one is tried anew
+//! now and then, and once it fares better, so are all others. In memory only: an operator that has just begun asks anew.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long ago the last try was when there is another one, of the same engine and of any that lacks the same. A kubelet tries
+/// at a new pod's image at once, ten seconds later, and twenty after that.
+const TRY: Duration = Duration::from_mins(1);
+/// The least time between two tries, whatever is lacking: a cluster may be without any registry.
+const BETWEEN: Duration = Duration::from_secs(1);
+/// The same for those that lack what another one has by now.
+const BETWEEN_SURE: Duration = Duration::from_millis(100);
+
+/// What an engine lacks, and may have at its next try.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Lack {
+    /// This image.
+    Image(String),
+    /// A pod, which the API server refuses in these words.
+    Pod(String),
+}
+
+/// What is known of all engines that lack something.
+#[derive(Default)]
+pub struct Tries(Mutex<Known>);
+
+#[derive(Default)]
+struct Known {
+    lacks: HashMap<Lack, Lacking>,
+    last: Option<Instant>,
+}
+
+#[derive(Default)]
+struct Lacking {
+    engines: HashSet<String>,
+    tried: Option<Instant>,
+    had: Option<Instant>,
+}
+
+impl Tries {
+    /// The engine lacks this since it was tried last, so long ago: is it to be tried anew?
+    pub fn ask(&self, engine: &str, lack: &Lack, age: Duration, now: Instant) -> bool {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.forget(engine, Some(lack));
+        let Known { lacks, last } = &mut *known;
+        let lacking = lacks.entry(lack.clone()).or_default();
+        lacking.engines.insert(engine.to_owned());
+        let since = |time: Option<Instant>| time.map(|time| now.saturating_duration_since(time));
+        let is_sure = since(lacking.had).is_some_and(|had| had < age);
+        let is_due = is_sure || since(lacking.tried).is_none_or(|tried| tried >= TRY);
+        let between = if is_sure { BETWEEN_SURE } else { BETWEEN };
+        let has_room = since(*last).is_none_or(|last| last >= between);
+        let is_its_turn = age >= TRY && is_due && has_room;
+        if is_its_turn {
+            (lacking.tried, *last) = (Some(now), Some(now));
+        }
+        is_its_turn
+    }
+
+    /// The engine has a pod, made from this image: whoever lacks the same may have it, too.
+    pub fn had(&self, engine: &str, image: &str, now: Instant) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (lack, lacking) in &mut known.lacks {
+            let has_it = match lack {
+                Lack::Image(lack) => lack == image,
+                Lack::Pod(_) => true,
+            };
+            if has_it && lacking.engines.contains(engine) {
+                lacking.had = Some(now);
+            }
+        }
+        known.forget(engine, None);
+    }
+
+    /// The engine is gone.
+    pub fn forget(&self, engine: &str) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.forget(engine, None);
+    }
+}
+
+impl Known {
+    /// What nobody lacks is forgotten with it.
+    fn forget(&mut self, engine: &str, but: Option<&Lack>) {
+        self.lacks.retain(|lack, lacking| {
+            if but == Some(lack) {
+                return true;
+            }
+            lacking.engines.remove(engine);
+            !lacking.engines.is_empty()
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Asks at this second, for an engine whose pod was made at that one.
+    struct Asks(Tries, Instant);
+
+    impl Asks {
+        fn new() -> Self {
+            Self(Tries::default(), Instant::now())
+        }
+
+        fn at(&self, second: u64) -> Instant {
+            self.1 + Duration::from_secs(second)
+        }
+
+        fn ask(&self, engine: &str, image: &str, made: u64, second: u64) -> bool {
+            let age = Duration::from_secs(second - made);
+            let lack = Lack::Image(image.to_owned());
+            self.0.ask(engine, &lack, age, self.at(second))
+        }
+    }
+
+    #[test]
+    fn one_of_those_that_wait_for_an_image_is_tried_each_minute() {
+        let asks = Asks::new();
+        assert!(!asks.ask("a", "x", 0, 59), "its kubelet tries by itself");
+        assert!(asks.ask("a", "x", 0, 60));
+        assert!(!asks.ask("b", "x", 0, 70), "one at a time");
+        assert!(!asks.ask("a", "x", 61, 70));
+        assert!(asks.ask("b", "x", 0, 120));
+        assert!(!asks.ask("a", "x", 61, 121));
+        assert!(asks.ask("a", "x", 61, 180));
+    }
+
+    #[test]
+    fn once_one_has_it_all_others_are_tried() {
+        let asks = Asks::new();
+        assert!(asks.ask("a", "x", 0, 60));
+        assert!(!asks.ask("b", "x", 0, 62) && !asks.ask("c", "x", 0, 62));
+        asks.0.had("stranger", "x", asks.at(62));
+        assert!(!asks.ask("b", "x", 0, 63), "its node had it all the time");
+        asks.0.had("a", "x", asks.at(64));
+        assert!(asks.ask("b", "x", 0, 65));
+        assert!(!asks.ask("c", "x", 0, 65), "not all at once");
+        assert!(asks.ask("c", "x", 0, 66));
+        assert!(!asks.ask("b", "x", 65, 125), "that was before this pod");
+        assert!(asks.ask("b", "x", 65, 126), "and its turn comes again");
+    }
+
+    #[test]
+    fn a_pod_of_one_is_a_pod_for_all_that_were_refused_alike() {
+        let asks = Asks::new();
+        let ask = |engine: &str, words: &str, second| {
+            let (lack, age) = (Lack::Pod(words.to_owned()), Duration::from_mins(2));
+            asks.0.ask(engine, &lack, age, asks.at(second))
+        };
+        assert!(ask("a", "no", 0) && !ask("b", "no", 1) && ask("c", "never", 2));
+        asks.0.had("a", "x", asks.at(3));
+        assert!(ask("b", "no", 4));
+        assert!(!ask("c", "never", 5));
+    }
+
+    #[test]
+    fn many_images_are_not_tried_all_at_once() {
+        let asks = Asks::new();
+        assert!(asks.ask("a", "x", 0, 100));
+        assert!(!asks.ask("b", "y", 0, 100));
+        assert!(asks.ask("b", "y", 0, 101));
+    }
+
+    #[test]
+    fn nothing_is_kept_of_engines_that_wait_no_more() {
+        let asks = Asks::new();
+        asks.ask("a", "x", 0, 100);
+        asks.ask("a", "y", 0, 100);
+        asks.ask("b", "z", 0, 100);
+        asks.ask("c", "z", 0, 100);
+        asks.0.had("a", "other", asks.at(101));
+        asks.0.forget("b");
+        asks.0.forget("c");
+        assert!(asks.0.0.lock().unwrap().lacks.is_empty());
+    }
+}
