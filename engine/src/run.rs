@@ -38,14 +38,11 @@ pub enum Ended {
 }
 
 /// Runs an engine until a signal stops it.
-pub async fn run(config: Config, clock: Clock) -> Result<Ended, Refusal> {
-    let failed = |error: io::Error| {
-        Refusal::new(
-            RefusalReason::StorageFailed,
-            format!("failed to take signals: {error}"),
-        )
-    };
-    let signals = StopSignals::install().map_err(failed)?;
+pub async fn run(
+    config: Config,
+    clock: Clock,
+    signals: &mut StopSignals,
+) -> Result<Ended, Refusal> {
     let listeners = Listeners::bind(&config.http).await?;
     let life = |stopped: Stopped| live(config, clock, listeners, stopped.wait());
     if let Some(ended) = signals.end(life).await {
@@ -72,10 +69,19 @@ pub async fn live(
     let probes = Probes::start(listeners.internal, internal::router(internal));
 
     let mut shutdown = pin!(shutdown);
-    let Some(app) = open(config, clock, metrics, shutdown.as_mut()).await? else {
-        tracing::info!("stopped before the brain was free");
-        probes.stop().await;
-        return Ok(Ended::HandedOver);
+    let opened = open(config, clock, metrics, shutdown.as_mut()).await;
+    let app = match opened {
+        Ok(Some(app)) => app,
+        Ok(None) => {
+            tracing::info!("stopped before the brain was free");
+            probes.stop().await;
+            return Ok(Ended::HandedOver);
+        }
+        Err(refused) => {
+            // The next try takes the same address.
+            probes.stop().await;
+            return Err(refused);
+        }
     };
     phase.send_replace(Phase::Serving(app.clone()));
     // First, so that no change of the catalog is missed.

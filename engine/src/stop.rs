@@ -16,6 +16,7 @@ const ECHO: Duration = Duration::from_millis(500);
 pub struct StopSignals {
     terminate: Signal,
     interrupt: Signal,
+    came: bool,
 }
 
 impl StopSignals {
@@ -24,19 +25,27 @@ impl StopSignals {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            came: false,
         })
     }
 
     /// Waits for the next one and names it.
     pub async fn next(&mut self) -> &'static str {
-        tokio::select! {
+        let signal = tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",
-        }
+        };
+        self.came = true;
+        signal
+    }
+
+    /// One has come, and was taken.
+    pub fn came(&self) -> bool {
+        self.came
     }
 
     /// Runs a life, which the first signal asks to end. `None` if a second signal cut it short.
-    pub async fn end<T, F>(mut self, life: impl FnOnce(Stopped) -> F) -> Option<T>
+    pub async fn end<T, F>(&mut self, life: impl FnOnce(Stopped) -> F) -> Option<T>
     where
         F: Future<Output = T>,
     {

@@ -4,9 +4,9 @@ use std::fs;
 
 use userengine_api::refusal::RefusalReason;
 
-use crate::support::key_text;
-use crate::support::process::Setup;
+use crate::support::process::{API_KEY, Setup};
 use crate::support::volume::Volume;
+use crate::support::{key_text, sha256};
 
 const WAITING: &str = "refused as before: waiting until it is mended";
 
@@ -98,6 +98,43 @@ fn an_engine_that_is_killed_while_it_waits_tells_again() {
     engine.wait_for(WAITING);
     engine.kill();
     bereft.is_refused(RefusalReason::BrainMissing);
+}
+
+#[test]
+fn an_engine_whose_api_keys_are_put_right_is_back_without_a_restart() {
+    let (volume, outside) = (Volume::new(), tempfile::tempdir().unwrap());
+    let hashes = outside.path().join("hashes");
+    fs::create_dir(&hashes).unwrap();
+    let file = hashes.join("hashes");
+    fs::write(&file, "no hash").unwrap();
+    let setup = Setup::new(&volume)
+        .without("ENGINE_KEY_HASH")
+        .with("ENGINE_KEY_HASH_FILE", &file)
+        .with("REFUSAL_FILE", outside.path().join("refusal"));
+    assert_eq!(setup.refused(&volume).reason, RefusalReason::ConfigInvalid);
+    let mut engine = setup.spawn();
+    engine.wait_for(WAITING);
+    fs::write(&file, sha256(API_KEY)).unwrap();
+    engine.wait_for("serving");
+    assert!(engine.stop().status.success());
+}
+
+#[test]
+fn an_engine_that_is_told_to_stop_while_it_tries_does_not_wait_on() {
+    let bereft = Bereft::new();
+    bereft.put_back();
+    let first = Setup::new(&bereft.volume).start();
+    let setup = || bereft.setup().with("BRAIN_WAIT_SECONDS", "1");
+    assert_eq!(
+        setup().refused(&bereft.volume).reason,
+        RefusalReason::BrainLocked
+    );
+    let mut second = setup().spawn();
+    second.wait_for(WAITING);
+    // It is tried every five seconds; this comes during one of the tries.
+    second.wait_for("another engine or a rotation has the brain open: waiting for its end");
+    assert!(second.stop().status.success());
+    assert!(first.stop().status.success());
 }
 
 #[test]

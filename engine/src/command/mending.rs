@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
-use userengine_api::refusal::{Refusal, RefusalReason};
+use userengine_api::refusal::Refusal;
 
-use crate::stamps::Stamps;
+use crate::stamps::{Look, Stamps};
 use crate::stop::StopSignals;
 
 /// How often the files are looked at.
@@ -78,6 +78,8 @@ pub(super) struct Mending {
     until: Instant,
     /// It has been tried since the process began, and was refused again.
     tried: bool,
+    /// What the files were like when it was tried last.
+    seen: Option<Vec<Stamps>>,
 }
 
 impl Mending {
@@ -87,13 +89,13 @@ impl Mending {
             told,
             until: Instant::now() + MOST,
             tried: false,
+            seen: None,
         }
     }
 
-    /// The refusal is the one that was told, and of a sort that can be mended without another container. Once that is so it is
-    /// waited for.
+    /// The refusal is the one that was told. Once that is so it is waited for.
     pub(super) fn is_for(&mut self, refused: &Refusal) -> bool {
-        if refused.reason != self.told.reason || refused.reason == RefusalReason::ConfigInvalid {
+        if refused.reason != self.told.reason {
             return false;
         }
         if !self.tried {
@@ -109,37 +111,32 @@ impl Mending {
     }
 
     /// Waits until it is worth a try: something has changed in these folders, and they are left alone since.
-    pub(super) async fn wait(&mut self, folders: &[PathBuf]) -> Wait {
-        let signals = StopSignals::install();
-        let mended = self.is_worth_a_try(folders);
-        match signals {
-            Ok(mut signals) => tokio::select! {
-                wait = mended => wait,
-                signal = signals.next() => {
-                    tracing::info!(signal, "stopped before it was mended");
-                    Wait::Stopped
-                }
-            },
-            Err(error) => {
-                tracing::warn!(%error, "failed to take signals");
-                Wait::InVain(self.told.clone())
+    pub(super) async fn wait(&mut self, folders: &[PathBuf], signals: &mut StopSignals) -> Wait {
+        tokio::select! {
+            wait = self.is_worth_a_try(folders) => wait,
+            signal = signals.next() => {
+                tracing::info!(signal, "stopped before it was mended");
+                Wait::Stopped
             }
         }
     }
 
-    async fn is_worth_a_try(&self, folders: &[PathBuf]) -> Wait {
+    async fn is_worth_a_try(&mut self, folders: &[PathBuf]) -> Wait {
         // At first nobody knows since when all is quiet.
         let soon = !self.tried || self.told.reason.may_pass();
         let anyway = if soon { QUIET } else { ANYWAY };
         let begun = Instant::now();
-        let (mut seen, mut since, mut has_changed) = (look(folders), begun, false);
+        let mut seen = self.seen.take().unwrap_or_else(|| look(folders));
+        let (mut since, mut has_changed) = (begun, false);
         loop {
             sleep(LOOK).await;
-            if !seen.iter().all(Stamps::hold) {
-                (seen, since, has_changed) = (look(folders), Instant::now(), true);
+            let now = look(folders);
+            if now != seen {
+                (seen, since, has_changed) = (now, Instant::now(), true);
             }
             let is_due = has_changed || begun.elapsed() >= anyway;
             if is_due && since.elapsed() >= QUIET {
+                self.seen = Some(seen);
                 return Wait::Over;
             }
             if Instant::now() >= self.until {
@@ -149,20 +146,21 @@ impl Mending {
     }
 }
 
+/// The files in each folder. A try may leave its mark on the folder itself.
 fn look(folders: &[PathBuf]) -> Vec<Stamps> {
-    let files = |folder: &Path| {
+    let files = |folder: &PathBuf| {
         let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-        entries.map(|entry| entry.path()).collect()
+        let mut files: Vec<_> = entries.map(|entry| entry.path()).collect();
+        files.sort();
+        Stamps::default().and(files.into_iter().map(Look::at).collect())
     };
-    let folders = folders.iter();
-    folders
-        .map(|folder| Stamps::of_folder(folder, files(folder)))
-        .collect()
+    folders.iter().map(files).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use tempfile::TempDir;
+    use userengine_api::refusal::RefusalReason;
 
     use super::*;
 
@@ -207,14 +205,12 @@ mod tests {
         let mut mending = Mending::new(refusal(RefusalReason::BrainMissing));
         assert!(!mending.is_for(&refusal(RefusalReason::BrainForeign)));
         assert!(mending.is_for(&refusal(RefusalReason::BrainMissing)));
-        let mut mending = Mending::new(refusal(RefusalReason::ConfigInvalid));
-        assert!(!mending.is_for(&refusal(RefusalReason::ConfigInvalid)));
     }
 
     #[tokio::test(start_paused = true)]
     async fn files_that_are_being_put_back_are_left_alone_until_all_are_there() {
         let (volume, folders) = volume();
-        let mending = waiting(RefusalReason::BrainMissing);
+        let mut mending = waiting(RefusalReason::BrainMissing);
         let begun = Instant::now();
         let copying = async {
             for part in 1..=20 {
@@ -243,16 +239,30 @@ mod tests {
             assert_eq!(waiting(reason).is_worth_a_try(&folders).await, Wait::Over);
             assert!(begun.elapsed() >= within && begun.elapsed() <= within + LOOK);
         }
-        let first = Mending::new(refusal(RefusalReason::BrainCorrupt));
+        let mut first = Mending::new(refusal(RefusalReason::BrainCorrupt));
         let begun = Instant::now();
         assert_eq!(first.is_worth_a_try(&folders).await, Wait::Over);
         assert!(begun.elapsed() <= QUIET + LOOK, "it is not known yet");
     }
 
     #[tokio::test(start_paused = true)]
+    async fn what_changes_during_a_try_is_seen_after_it() {
+        let (volume, folders) = volume();
+        let mut mending = waiting(RefusalReason::BrainMissing);
+        assert_eq!(mending.is_worth_a_try(&folders).await, Wait::Over);
+        fs::write(volume.path().join("brain.sqlite"), "").unwrap();
+        let begun = Instant::now();
+        assert_eq!(mending.is_worth_a_try(&folders).await, Wait::Over);
+        assert!(begun.elapsed() <= QUIET + 2 * LOOK);
+        let begun = Instant::now();
+        assert_eq!(mending.is_worth_a_try(&folders).await, Wait::Over);
+        assert!(begun.elapsed() >= ANYWAY, "nothing has changed");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_wait_ends_once_the_kubelet_would_restart_it_at_once() {
         let (volume, folders) = volume();
-        let mending = waiting(RefusalReason::BrainMissing);
+        let mut mending = waiting(RefusalReason::BrainMissing);
         let begun = Instant::now();
         let file = volume.path().join("brain.sqlite");
         let never_quiet = async {

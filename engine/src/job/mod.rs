@@ -41,7 +41,7 @@ pub async fn run(
             format!("failed to take signals: {error}"),
         )
     };
-    let signals = StopSignals::install().map_err(failed)?;
+    let mut signals = StopSignals::install().map_err(failed)?;
     let listener = bind(env::INTERNAL_ADDR, config.internal).await?;
     let id = config.task.as_ref().map(|task| task.order.id.clone());
     let overseer = Overseer::new(id);

@@ -30,7 +30,7 @@ pub async fn run(config: RelayConfig) -> Result<Ended, Refusal> {
             format!("failed to take signals: {error}"),
         )
     };
-    let signals = StopSignals::install().map_err(failed)?;
+    let mut signals = StopSignals::install().map_err(failed)?;
     let listeners = Listeners::bind(&config.http).await?;
     let ended = signals
         .end(|stopped| live(config, listeners, stopped))

@@ -39,7 +39,6 @@ use self::assess::{Assessment, Finding, Standing};
 use self::observed::Observed;
 use self::report::{event_of, publish};
 use self::status::Report;
-use self::tries::Lack;
 use crate::cluster::{Recorder, WriteError, Writer};
 use crate::metrics::Metrics;
 use crate::seen::{Digest, EngineName, EngineSketch, Look, Rest, Seen, key_created, mark_of};
@@ -232,7 +231,7 @@ async fn rounds(engine: &EngineSketch, context: &Context, look: Look) -> Result<
             };
         }
         let mut assessment = assess(context, &mut observed).await;
-        try_anew(context, &mut observed, &assessment);
+        tries::try_anew(context, &mut observed, &assessment);
         let plan = plan::plan(&observed, &assessment);
         let applied = apply::apply(&writer, &observed, &plan).await;
         if applied.is_whole() {
@@ -311,30 +310,6 @@ async fn assess(context: &Context, observed: &mut Observed) -> Assessment {
         assessment = assess::assess(observed);
     }
     assessment
-}
-
-/// Sees to it that what the engine lacks is asked for anew, if it is its turn.
-fn try_anew(context: &Context, observed: &mut Observed, assessment: &Assessment) {
-    let name = observed.full_name();
-    if let Some(image) = observed.pod.as_ref().and_then(assess::image_that_is_there) {
-        context.tries.had(&name, image, Instant::now());
-        return;
-    }
-    let lack = assess::lack(observed).filter(|_| !assessment.paused.holds());
-    let Some((lack, since)) = lack else {
-        return;
-    };
-    let age = observe::age(since, observed.now).and_then(|age| Duration::try_from(age).ok());
-    if !age.is_some_and(|age| context.tries.ask(&name, &lack, age, Instant::now())) {
-        return;
-    }
-    match lack {
-        Lack::Image(_) => observed.found = true,
-        Lack::Pod(_) => {
-            let bounds = observed.bounds.take().unwrap_or_default();
-            observed.bounds = Some(format!("{bounds}-{}", observed.now.as_second()));
-        }
-    }
 }
 
 /// The engine is gone, or as good as gone.

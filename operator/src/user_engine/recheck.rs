@@ -166,9 +166,13 @@ fn coming(report: &Report<'_>) -> Option<Duration> {
     soonest.map(|wait| retry::jittered(wait, &observed.uid()))
 }
 
-/// What was told of a pod that is being made may be out of the way, and the next thing in it, without the pod's showing either.
+/// What was told of a pod that is being made, or of the one before it, may be out of the way, and the next thing in it, without
+/// the pod's showing either.
 fn may_turn_out_otherwise(reason: Reason) -> bool {
-    matches!(reason, Reason::VolumeMountFailed | Reason::SandboxFailed)
+    matches!(
+        reason,
+        Reason::VolumeMountFailed | Reason::SandboxFailed | Reason::ImagePullFailed
+    )
 }
 
 /// Others wait for one that comes up, and the status of a StatefulSet wakes nobody.

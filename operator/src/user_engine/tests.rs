@@ -66,7 +66,7 @@ async fn no_more_engines_are_worked_on_at_once_than_there_are_turns() {
 fn tried(context: &Context, mut world: World, second: i64) -> (bool, Option<String>) {
     world.0.now = Timestamp::from_second(second).unwrap();
     let assessment = world.assess();
-    try_anew(context, &mut world.0, &assessment);
+    tries::try_anew(context, &mut world.0, &assessment);
     (world.0.found, world.0.bounds)
 }
 
@@ -84,6 +84,7 @@ async fn an_image_is_asked_for_anew_once_its_pod_is_a_minute_old() {
     assert!(!tried(&context, backs_off().paused(), 60).0);
     assert!(!tried(&context, lacks("InvalidImageName"), 60).0);
     assert!(!tried(&context, lacks("ContainerCreating"), 60).0);
+    assert!(!tried(&context, backs_off().going(), 60).0);
     assert!(tried(&context, backs_off(), 60).0);
     assert!(!tried(&context, backs_off(), 61).0, "once a minute");
 }
@@ -99,8 +100,28 @@ async fn a_pod_that_is_refused_is_asked_for_anew_a_minute_after_it_was_last() {
         world
     };
     let few = Some("few".to_owned());
+    let classless = refused(100).classes([]);
+    assert_eq!(
+        tried(&context, classless, 160),
+        (false, few.clone()),
+        "nothing would come of it"
+    );
     assert_eq!(tried(&context, refused(100), 159), (false, few.clone()));
     let anew = Some("few-160".to_owned());
     assert_eq!(tried(&context, refused(100), 160), (false, anew));
     assert_eq!(tried(&context, refused(100), 161), (false, few));
+}
+
+#[tokio::test]
+async fn an_image_that_was_there_once_and_cannot_be_had_now_is_asked_for_anew() {
+    let context = context(server(|_| std::future::pending()), 1);
+    let waiting = json!({ "waiting": { "reason": "ImagePullBackOff", "message": "no" } });
+    let world = world().claimed().with_key();
+    let world = world.container(&waiting, &json!({ "terminated": { "exitCode": 1 } }));
+    let mut world = world.created("1970-01-01T00:00:00Z");
+    let status = world.0.pod.as_mut().unwrap().status.as_mut().unwrap();
+    for container in status.container_statuses.as_mut().unwrap() {
+        container.image_id = "sha256:0".to_owned();
+    }
+    assert!(tried(&context, world, 60).0);
 }

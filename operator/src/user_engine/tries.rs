@@ -4,9 +4,13 @@
 //! that the API server refuses; nobody tells either that it is mended. So of all engines that lack the same, one is tried anew
 //! now and then, and once it fares better, so are all others. In memory only: an operator that has just begun asks anew.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use super::assess::{self, Assessment};
+use super::observed::Observed;
+use super::{Context, observe, plan};
 
 /// How long ago the last try was when there is another one, of the same engine and of any that lacks the same. A kubelet tries
 /// at a new pod's image at once, ten seconds later, and twenty after that.
@@ -15,6 +19,34 @@ const TRY: Duration = Duration::from_mins(1);
 const BETWEEN: Duration = Duration::from_secs(1);
 /// The same for those that lack what another one has by now.
 const BETWEEN_SURE: Duration = Duration::from_millis(100);
+
+/// Sees to it that what the engine lacks is asked for anew, if it is its turn.
+pub fn try_anew(context: &Context, observed: &mut Observed, assessment: &Assessment) {
+    let name = observed.full_name();
+    let pod = observed.pod.as_ref();
+    if let Some(pod) = pod.filter(|pod| pod.metadata.deletion_timestamp.is_none()) {
+        let image = assess::image_that_is_there(pod);
+        context.tries.had(&name, image, Instant::now());
+    }
+    let lack = assess::lack(observed).filter(|(lack, _)| match lack {
+        Lack::Image(_) => !assessment.paused.holds(),
+        Lack::Pod(_) => plan::keeps_the_set(assessment),
+    });
+    let Some((lack, since)) = lack else {
+        return;
+    };
+    let age = observe::age(since, observed.now).and_then(|age| Duration::try_from(age).ok());
+    if !age.is_some_and(|age| context.tries.ask(&name, &lack, age, Instant::now())) {
+        return;
+    }
+    match lack {
+        Lack::Image(_) => observed.found = true,
+        Lack::Pod(_) => {
+            let bounds = observed.bounds.take().unwrap_or_default();
+            observed.bounds = Some(format!("{bounds}-{}", observed.now.as_second()));
+        }
+    }
+}
 
 /// What an engine lacks, and may have at its next try.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -37,7 +69,8 @@ struct Known {
 
 #[derive(Default)]
 struct Lacking {
-    engines: HashSet<String>,
+    /// With the last turn of each.
+    engines: HashMap<String, Option<Instant>>,
     tried: Option<Instant>,
     had: Option<Instant>,
 }
@@ -49,32 +82,34 @@ impl Tries {
         known.forget(engine, Some(lack));
         let Known { lacks, last } = &mut *known;
         let lacking = lacks.entry(lack.clone()).or_default();
-        lacking.engines.insert(engine.to_owned());
         let since = |time: Option<Instant>| time.map(|time| now.saturating_duration_since(time));
+        let turn = lacking.engines.entry(engine.to_owned()).or_default();
+        // What came of its turn may not show, and nobody else is to go without for that.
+        let age = since(*turn).map_or(age, |turn| turn.min(age));
         let is_sure = since(lacking.had).is_some_and(|had| had < age);
         let is_due = is_sure || since(lacking.tried).is_none_or(|tried| tried >= TRY);
         let between = if is_sure { BETWEEN_SURE } else { BETWEEN };
         let has_room = since(*last).is_none_or(|last| last >= between);
         let is_its_turn = age >= TRY && is_due && has_room;
         if is_its_turn {
-            (lacking.tried, *last) = (Some(now), Some(now));
+            (*turn, lacking.tried, *last) = (Some(now), Some(now), Some(now));
         }
         is_its_turn
     }
 
-    /// The engine has a pod, made from this image: whoever lacks the same may have it, too.
-    pub fn had(&self, engine: &str, image: &str, now: Instant) {
+    /// The engine has a pod, and that has this image, if any yet: whoever lacks the same may have it, too.
+    pub fn had(&self, engine: &str, image: Option<&str>, now: Instant) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for (lack, lacking) in &mut known.lacks {
-            let has_it = match lack {
-                Lack::Image(lack) => lack == image,
-                Lack::Pod(_) => true,
+        known.lacks.retain(|lack, lacking| {
+            let (is_over, has_it) = match lack {
+                Lack::Image(lack) => (image.is_some(), image == Some(lack)),
+                Lack::Pod(_) => (true, true),
             };
-            if has_it && lacking.engines.contains(engine) {
+            if is_over && lacking.engines.remove(engine).is_some() && has_it {
                 lacking.had = Some(now);
             }
-        }
-        known.forget(engine, None);
+            !lacking.engines.is_empty()
+        });
     }
 
     /// The engine is gone.
@@ -137,9 +172,14 @@ mod tests {
         let asks = Asks::new();
         assert!(asks.ask("a", "x", 0, 60));
         assert!(!asks.ask("b", "x", 0, 62) && !asks.ask("c", "x", 0, 62));
-        asks.0.had("stranger", "x", asks.at(62));
+        asks.0.had("stranger", Some("x"), asks.at(62));
         assert!(!asks.ask("b", "x", 0, 63), "its node had it all the time");
-        asks.0.had("a", "x", asks.at(64));
+        asks.0.had("a", None, asks.at(63));
+        assert!(
+            !asks.ask("b", "x", 0, 64),
+            "it has a pod, and not the image"
+        );
+        asks.0.had("a", Some("x"), asks.at(64));
         assert!(asks.ask("b", "x", 0, 65));
         assert!(!asks.ask("c", "x", 0, 65), "not all at once");
         assert!(asks.ask("c", "x", 0, 66));
@@ -155,9 +195,21 @@ mod tests {
             asks.0.ask(engine, &lack, age, asks.at(second))
         };
         assert!(ask("a", "no", 0) && !ask("b", "no", 1) && ask("c", "never", 2));
-        asks.0.had("a", "x", asks.at(3));
+        asks.0.had("a", None, asks.at(3));
         assert!(ask("b", "no", 4));
         assert!(!ask("c", "never", 5));
+    }
+
+    #[test]
+    fn one_for_which_nothing_comes_of_its_turn_keeps_it_from_nobody() {
+        let asks = Asks::new();
+        assert!(asks.ask("broken", "x", 0, 60));
+        asks.ask("a", "x", 0, 61);
+        asks.0.had("a", Some("x"), asks.at(62));
+        assert!(!asks.ask("broken", "x", 0, 63));
+        assert!(asks.ask("b", "x", 0, 63));
+        assert!(asks.ask("c", "y", 0, 64));
+        assert!(asks.ask("broken", "x", 0, 120));
     }
 
     #[test]
@@ -175,7 +227,7 @@ mod tests {
         asks.ask("a", "y", 0, 100);
         asks.ask("b", "z", 0, 100);
         asks.ask("c", "z", 0, 100);
-        asks.0.had("a", "other", asks.at(101));
+        asks.0.had("a", Some("other"), asks.at(101));
         asks.0.forget("b");
         asks.0.forget("c");
         assert!(asks.0.0.lock().unwrap().lacks.is_empty());

@@ -53,9 +53,12 @@ pub fn image_that_lacks(pod: &Pod) -> Option<&str> {
     (is_of_image(reason) && !is_wrong).then_some(image)
 }
 
-/// The image that the engine's container was made from.
+/// The image that the engine's container was made from, unless the next one waits for it.
 pub fn image_that_is_there(pod: &Pod) -> Option<&str> {
-    let is_there = !status(pod)?.image_id.is_empty();
+    let container = status(pod)?;
+    let waiting = container.state.as_ref().and_then(|it| it.waiting.as_ref());
+    let reason = waiting.and_then(|waiting| waiting.reason.as_deref());
+    let is_there = !container.image_id.is_empty() && !reason.is_some_and(is_of_image);
     engine_container(pod)?.image.as_deref().filter(|_| is_there)
 }
 

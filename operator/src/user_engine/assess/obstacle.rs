@@ -112,6 +112,9 @@ pub fn is_refused(observed: &Observed) -> bool {
 /// What the engine lacks and may have at its next try, and when the last one was.
 pub fn lack(observed: &Observed) -> Option<(Lack, Timestamp)> {
     if let Some(pod) = &observed.pod {
+        if pod.metadata.deletion_timestamp.is_some() {
+            return None;
+        }
         let image = image_that_lacks(pod)?;
         return Some((Lack::Image(image.to_owned()), pod.creation_timestamp()?.0));
     }

@@ -14,8 +14,9 @@ use super::{Finding, container, kept};
 use crate::user_engine::observe::age;
 use crate::user_engine::observed::{Observed, is_ready, pod_condition};
 
-/// How long one of the tries at an image that cannot be had may take that are a minute apart.
-const TRY: SignedDuration = SignedDuration::from_mins(1);
+/// How long a try at an image that could not be had may take: a kubelet gives up an address that does not answer after half a
+/// minute.
+const TRY: SignedDuration = SignedDuration::from_mins(2);
 
 /// Looks at the pod.
 pub fn assess(observed: &Observed, is_paused: bool) -> Finding {

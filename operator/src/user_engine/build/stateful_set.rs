@@ -52,7 +52,9 @@ pub fn turned(blueprint: &Blueprint<'_>, live: &DynamicObject) -> Option<Child> 
     *spec.get_mut("replicas")? = i32::from(blueprint.stopped_for.is_none()).into();
     volumes::put_ring(&mut spec, blueprint);
     let note = |name: &str| live.annotations().get(name).map(String::as_str);
-    let is_so = spec == *before && note(labels::STOPPED_FOR) == blueprint.stopped_for;
+    let is_so = spec == *before
+        && note(labels::STOPPED_FOR) == blueprint.stopped_for
+        && note(labels::BOUNDS) == bounds(blueprint);
     (!is_so).then(|| child(blueprint, json!({ "spec": spec }), note(labels::ASKED)))
 }
 

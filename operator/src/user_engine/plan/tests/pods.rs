@@ -147,6 +147,11 @@ fn a_refused_pod_is_tried_again_when_what_bounds_it_changed_and_not_otherwise() 
         world.0.bounds = Some(now.to_owned());
         assert_eq!(bounds(&world), then);
     }
+    // So is one that keeps the pod it was made with.
+    let mut beyond = world.spec(&json!({ "image": "registry.example.com/other:1" }));
+    assert_eq!(bounds(&beyond), "two");
+    beyond.0.bounds = Some("one".to_owned());
+    assert_eq!(set(&beyond), None, "it was tried under these");
 }
 
 #[test]
