@@ -130,6 +130,7 @@ async fn open(
 ) -> Result<Option<App>, Refusal> {
     let access = Access::load(config.access)?;
     let vault = Vault::new(&Ring::load(config.ring)?, clock.clone());
+    let egress = Egress::new(&config.connectors).map_err(|error| unusable_network(&error))?;
     let patience = config.brain_patience;
     let opened = open_when_free(&config.brain, patience, &vault, &clock, stopping).await?;
     let Some(opened) = opened else {
@@ -141,7 +142,7 @@ async fn open(
         store: store.clone(),
         vault: vault.clone(),
         clock: clock.clone(),
-        egress: Egress::new(&config.connectors).map_err(|error| unusable_network(&error))?,
+        egress,
         catalog: Arc::new(LiveCatalog::load(&config.connectors)),
         metrics: metrics.clone(),
         audit: Audit::start(&store, clock.clone(), metrics.clone()),

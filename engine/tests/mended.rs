@@ -138,6 +138,19 @@ fn an_engine_that_is_told_to_stop_while_it_tries_does_not_wait_on() {
 }
 
 #[test]
+fn certificates_that_are_none_leave_the_brain_alone() {
+    let bereft = Bereft::new();
+    bereft.put_back();
+    let authorities = bereft.outside.path().join("ca.crt");
+    let none = "-----BEGIN CERTIFICATE-----\nbm9uZQ==\n-----END CERTIFICATE-----\n";
+    fs::write(&authorities, none).unwrap();
+    let setup = bereft.setup().with("EXTRA_CA_FILE", &authorities);
+    let refusal = setup.refused(&bereft.volume);
+    assert_eq!(refusal.reason, RefusalReason::ConfigInvalid);
+    assert!(refusal.message.contains("EXTRA_CA_FILE"), "{refusal}");
+}
+
+#[test]
 fn what_only_another_container_can_mend_is_refused_each_time() {
     let bereft = Bereft::new();
     for _ in 0..2 {

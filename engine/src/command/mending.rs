@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
-use userengine_api::refusal::Refusal;
+use userengine_api::refusal::{Refusal, RefusalReason};
 
 use crate::stamps::{Look, Stamps};
 use crate::stop::StopSignals;
@@ -95,7 +95,10 @@ impl Mending {
 
     /// The refusal is the one that was told. Once that is so it is waited for.
     pub(super) fn is_for(&mut self, refused: &Refusal) -> bool {
-        if refused.reason != self.told.reason {
+        // That a setting is invalid says little: the message says which.
+        let is_another =
+            refused.reason == RefusalReason::ConfigInvalid && refused.message != self.told.message;
+        if refused.reason != self.told.reason || is_another {
             return false;
         }
         if !self.tried {
@@ -159,8 +162,8 @@ fn look(folders: &[PathBuf]) -> Vec<Stamps> {
 
 #[cfg(test)]
 mod tests {
+    use rustix::process::{Signal, getpid, kill_process};
     use tempfile::TempDir;
-    use userengine_api::refusal::RefusalReason;
 
     use super::*;
 
@@ -205,6 +208,31 @@ mod tests {
         let mut mending = Mending::new(refusal(RefusalReason::BrainMissing));
         assert!(!mending.is_for(&refusal(RefusalReason::BrainForeign)));
         assert!(mending.is_for(&refusal(RefusalReason::BrainMissing)));
+        let setting = |which: &str| Refusal::new(RefusalReason::ConfigInvalid, which);
+        let mut mending = Mending::new(setting("the one"));
+        assert!(!mending.is_for(&setting("the other")));
+        assert!(mending.is_for(&setting("the one")));
+    }
+
+    #[tokio::test]
+    async fn a_signal_that_comes_during_a_try_or_after_it_is_not_missed() {
+        let mut signals = StopSignals::install().unwrap();
+        let raise = || kill_process(getpid(), Signal::TERM).unwrap();
+        let refused = signals.end(|_| async { Err::<(), _>("refused") }).await;
+        assert_eq!(refused, Some(Err("refused")));
+        assert!(!signals.came());
+        raise();
+        let (_volume, folders) = volume();
+        let mut mending = waiting(RefusalReason::BrainMissing);
+        assert_eq!(mending.wait(&folders, &mut signals).await, Wait::Stopped);
+        let mut signals = StopSignals::install().unwrap();
+        raise();
+        let life = async |stopped: crate::stop::Stopped| {
+            stopped.wait().await;
+            Err::<(), _>("refused")
+        };
+        assert_eq!(signals.end(life).await, Some(Err("refused")));
+        assert!(signals.came(), "it is not to be waited on");
     }
 
     #[tokio::test(start_paused = true)]

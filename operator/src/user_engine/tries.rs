@@ -15,6 +15,8 @@ use super::{Context, observe, plan};
 /// How long ago the last try was when there is another one, of the same engine and of any that lacks the same. A kubelet tries
 /// at a new pod's image at once, ten seconds later, and twenty after that.
 const TRY: Duration = Duration::from_mins(1);
+/// How much longer one waits that had its turn while others lack the same: so that each of them has asked.
+const AFTER_OTHERS: Duration = Duration::from_secs(15);
 /// The least time between two tries, whatever is lacking: a cluster may be without any registry.
 const BETWEEN: Duration = Duration::from_secs(1);
 /// The same for those that lack what another one has by now.
@@ -30,7 +32,7 @@ pub fn try_anew(context: &Context, observed: &mut Observed, assessment: &Assessm
     }
     let lack = assess::lack(observed).filter(|(lack, _)| match lack {
         Lack::Image(_) => !assessment.paused.holds(),
-        Lack::Pod(_) => plan::keeps_the_set(assessment),
+        Lack::Pod { .. } => plan::keeps_the_set(assessment),
     });
     let Some((lack, since)) = lack else {
         return;
@@ -41,7 +43,7 @@ pub fn try_anew(context: &Context, observed: &mut Observed, assessment: &Assessm
     }
     match lack {
         Lack::Image(_) => observed.found = true,
-        Lack::Pod(_) => {
+        Lack::Pod { .. } => {
             let bounds = observed.bounds.take().unwrap_or_default();
             observed.bounds = Some(format!("{bounds}-{}", observed.now.as_second()));
         }
@@ -53,8 +55,23 @@ pub fn try_anew(context: &Context, observed: &mut Observed, assessment: &Assessm
 pub enum Lack {
     /// This image.
     Image(String),
-    /// A pod, which the API server refuses in these words.
-    Pod(String),
+    /// A pod, which the API server refuses in this namespace in these words.
+    Pod {
+        /// What refuses pods may except a namespace.
+        namespace: String,
+        /// Without the engine's name and without figures.
+        words: String,
+    },
+}
+
+impl Lack {
+    /// Who has this may have had the same trouble as who lacks the other.
+    fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Pod { words, .. }, Self::Pod { words: others, .. }) => words == others,
+            _ => self == other,
+        }
+    }
 }
 
 /// What is known of all engines that lack something.
@@ -83,14 +100,19 @@ impl Tries {
         let Known { lacks, last } = &mut *known;
         let lacking = lacks.entry(lack.clone()).or_default();
         let since = |time: Option<Instant>| time.map(|time| now.saturating_duration_since(time));
+        let is_alone = lacking.engines.keys().all(|other| other == engine);
         let turn = lacking.engines.entry(engine.to_owned()).or_default();
+        let patience = match turn {
+            Some(_) if !is_alone => TRY + AFTER_OTHERS,
+            _ => TRY,
+        };
         // What came of its turn may not show, and nobody else is to go without for that.
         let age = since(*turn).map_or(age, |turn| turn.min(age));
         let is_sure = since(lacking.had).is_some_and(|had| had < age);
         let is_due = is_sure || since(lacking.tried).is_none_or(|tried| tried >= TRY);
         let between = if is_sure { BETWEEN_SURE } else { BETWEEN };
         let has_room = since(*last).is_none_or(|last| last >= between);
-        let is_its_turn = age >= TRY && is_due && has_room;
+        let is_its_turn = age >= patience && is_due && has_room;
         if is_its_turn {
             (*turn, lacking.tried, *last) = (Some(now), Some(now), Some(now));
         }
@@ -100,13 +122,20 @@ impl Tries {
     /// The engine has a pod, and that has this image, if any yet: whoever lacks the same may have it, too.
     pub fn had(&self, engine: &str, image: Option<&str>, now: Instant) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.lacks.retain(|lack, lacking| {
-            let (is_over, has_it) = match lack {
-                Lack::Image(lack) => (image.is_some(), image == Some(lack)),
-                Lack::Pod(_) => (true, true),
+        let had = |(lack, lacking): (&Lack, &Lacking)| {
+            let has_it = match lack {
+                Lack::Image(lack) => image == Some(lack),
+                Lack::Pod { .. } => true,
             };
-            if is_over && lacking.engines.remove(engine).is_some() && has_it {
+            (has_it && lacking.engines.contains_key(engine)).then(|| lack.clone())
+        };
+        let had: Vec<_> = known.lacks.iter().filter_map(had).collect();
+        known.lacks.retain(|lack, lacking| {
+            if had.iter().any(|had| had.is_like(lack)) {
                 lacking.had = Some(now);
+            }
+            if image.is_some() || matches!(lack, Lack::Pod { .. }) {
+                lacking.engines.remove(engine);
             }
             !lacking.engines.is_empty()
         });
@@ -184,20 +213,24 @@ mod tests {
         assert!(!asks.ask("c", "x", 0, 65), "not all at once");
         assert!(asks.ask("c", "x", 0, 66));
         assert!(!asks.ask("b", "x", 65, 125), "that was before this pod");
-        assert!(asks.ask("b", "x", 65, 126), "and its turn comes again");
+        assert!(asks.ask("b", "x", 65, 141), "and its turn comes again");
     }
 
     #[test]
     fn a_pod_of_one_is_a_pod_for_all_that_were_refused_alike() {
         let asks = Asks::new();
-        let ask = |engine: &str, words: &str, second| {
-            let (lack, age) = (Lack::Pod(words.to_owned()), Duration::from_mins(2));
+        let ask = |engine: &str, namespace: &str, words: &str, second| {
+            let (namespace, words) = (namespace.to_owned(), words.to_owned());
+            let (lack, age) = (Lack::Pod { namespace, words }, Duration::from_mins(2));
             asks.0.ask(engine, &lack, age, asks.at(second))
         };
-        assert!(ask("a", "no", 0) && !ask("b", "no", 1) && ask("c", "never", 2));
-        asks.0.had("a", None, asks.at(3));
-        assert!(ask("b", "no", 4));
-        assert!(!ask("c", "never", 5));
+        assert!(ask("a", "acme", "no", 0) && !ask("b", "acme", "no", 1));
+        assert!(ask("c", "acme", "never", 2));
+        assert!(ask("d", "other", "no", 3), "each namespace has its own try");
+        assert!(!ask("e", "other", "no", 4));
+        asks.0.had("a", None, asks.at(5));
+        assert!(ask("b", "acme", "no", 6) && ask("e", "other", "no", 7));
+        assert!(!ask("c", "acme", "never", 8));
     }
 
     #[test]
@@ -209,7 +242,11 @@ mod tests {
         assert!(!asks.ask("broken", "x", 0, 63));
         assert!(asks.ask("b", "x", 0, 63));
         assert!(asks.ask("c", "y", 0, 64));
-        assert!(asks.ask("broken", "x", 0, 120));
+        assert!(
+            !asks.ask("broken", "x", 0, 123),
+            "those who had none come first"
+        );
+        assert!(asks.ask("broken", "x", 0, 135));
     }
 
     #[test]

@@ -122,7 +122,9 @@ pub fn lack(observed: &Observed) -> Option<(Lack, Timestamp)> {
     let words = without_figures(&said.replace(&observed.names().pod(), ""));
     let failures = observed.events.iter();
     let failures = failures.filter(|event| is_one(event, &["FailedCreate"]));
-    Some((Lack::Pod(words), failures.filter_map(time).max()?))
+    let namespace = observed.engine.namespace().unwrap_or_default();
+    let lack = Lack::Pod { namespace, words };
+    Some((lack, failures.filter_map(time).max()?))
 }
 
 /// Who keeps the StatefulSet's controller from making the pod.

@@ -14,9 +14,9 @@ use super::{Finding, container, kept};
 use crate::user_engine::observe::age;
 use crate::user_engine::observed::{Observed, is_ready, pod_condition};
 
-/// How long a try at an image that could not be had may take: a kubelet gives up an address that does not answer after half a
-/// minute.
-const TRY: SignedDuration = SignedDuration::from_mins(2);
+/// How long a try at an image that could not be had may take: container runtimes give one up that makes no progress for five
+/// minutes.
+const TRY: SignedDuration = SignedDuration::from_mins(6);
 
 /// Looks at the pod.
 pub fn assess(observed: &Observed, is_paused: bool) -> Finding {

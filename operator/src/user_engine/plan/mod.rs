@@ -256,13 +256,13 @@ fn write(observed: &Observed, record: &Record, next: &Ledger) -> Option<Step> {
 }
 
 /// Key and volume allow the engine to run. A deletion that is under way takes nothing from a running engine.
-/// The StatefulSet of an engine that is to run is kept as it should be.
-pub fn keeps_the_set(assessment: &Assessment) -> bool {
-    assessment.resolved.is_some() && may_run(assessment) && !assessment.paused.holds()
-}
-
 fn may_run(assessment: &Assessment) -> bool {
     assessment.storage.allows_the_engine() && assessment.key.allows_the_engine()
+}
+
+/// The StatefulSet is kept as it should be.
+pub fn keeps_the_set(assessment: &Assessment) -> bool {
+    assessment.resolved.is_some() && may_run(assessment) && !assessment.paused.holds()
 }
 
 /// The walls around a pod that runs, whatever blocks the rest.

@@ -93,8 +93,8 @@ fn what_is_said_of_an_image_is_said_while_it_is_tried_anew_and_no_longer() {
         world.0.now = jiff::Timestamp::from_second(second).unwrap();
         after(world.created("1970-01-01T00:00:00Z"))
     };
-    assert!(at(119, creating(vec![])).0);
-    assert_eq!(at(120, creating(vec![])), (false, Reason::Starting));
+    assert!(at(359, creating(vec![])).0);
+    assert_eq!(at(360, creating(vec![])), (false, Reason::Starting));
     let mut another = creating(vec![]);
     engines(another.0.pod.as_mut().unwrap()).image = Some(other.to_owned());
     assert_eq!(at(1, another), (false, Reason::Starting));
