@@ -6,7 +6,7 @@ use anyhow::{Context as _, ensure};
 use kube::ResourceExt;
 use serde_json::json;
 use userengine_e2e::machine::load_engine_image_as;
-use userengine_e2e::trouble::{container, counts, says, waits_for};
+use userengine_e2e::trouble::{container, counts, lacks_its_image, says};
 use userengine_e2e::{ENGINE_IMAGE, Engine, eventually, in_namespace};
 
 /// Seconds after which a pod is made anew that waits for its image, and the operator's next look.
@@ -30,9 +30,7 @@ async fn an_image_is_asked_for_each_minute_without_a_word_until_it_is_there() ->
         let image = late_image()?;
         let engine = Engine::of_class(&namespace, json!({ "image": image })).await?;
         says(&engine, ("EngineAvailable", "ImagePullFailed"), || {
-            container(&engine, |it| {
-                waits_for(it, "ErrImagePull") || waits_for(it, "ImagePullBackOff")
-            })
+            container(&engine, lacks_its_image)
         })
         .await?;
         let (first, told) = (engine.pod_uid().await?, engine.get().await?);
@@ -42,8 +40,7 @@ async fn an_image_is_asked_for_each_minute_without_a_word_until_it_is_there() ->
         })
         .await?;
         eventually("the image to be asked for", BACK, || async {
-            let fails = |it: &_| waits_for(it, "ErrImagePull") || waits_for(it, "ImagePullBackOff");
-            Ok(container(&engine, fails).await?.then_some(()))
+            Ok(container(&engine, lacks_its_image).await?.then_some(()))
         })
         .await?;
         let now = engine.get().await?;

@@ -11,7 +11,9 @@ use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 use userengine_api::UserEngine;
 use userengine_api::status::Phase;
-use userengine_e2e::trouble::{allows, container, is_back, is_told_once, says, told, waits_for};
+use userengine_e2e::trouble::{
+    allows, container, is_back, is_told_once, lacks_its_image, says, told, waits_for,
+};
 use userengine_e2e::{ENGINE_IMAGE, Engine, Namespace, condition, eventually, in_namespace};
 
 use crate::blocks_on_key_trouble::{destroy, key_secret, with_content};
@@ -22,9 +24,7 @@ async fn an_image_that_cannot_be_had_is_named_and_another_one_is_taken_at_once()
     in_namespace("noimage", |namespace| async move {
         let engine = Engine::of_class(&namespace, json!({ "image": "localhost/none:1" })).await?;
         let condition = says(&engine, ("EngineAvailable", "ImagePullFailed"), || {
-            container(&engine, |it| {
-                waits_for(it, "ErrImagePull") || waits_for(it, "ImagePullBackOff")
-            })
+            container(&engine, lacks_its_image)
         })
         .await?;
         ensure!(

@@ -95,6 +95,11 @@ pub fn waits_for(container: &ContainerStatus, reason: &str) -> bool {
     waiting.is_some_and(|waiting| waiting.reason.as_deref() == Some(reason))
 }
 
+/// Its image cannot be had: it is tried, or waits for the next try.
+pub fn lacks_its_image(container: &ContainerStatus) -> bool {
+    waits_for(container, "ErrImagePull") || waits_for(container, "ImagePullBackOff")
+}
+
 /// It runs.
 pub fn is_running(container: &ContainerStatus) -> bool {
     let state = container.state.as_ref();

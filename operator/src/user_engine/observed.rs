@@ -46,9 +46,11 @@ pub struct Observed {
     pub pod: Option<Pod>,
     /// The Events of what the engine waits for. Empty while it waits for nothing.
     pub events: Vec<Event>,
-    /// A hash of what bounds the pods of the namespace, while it keeps the engine's from being made.
+    /// A hash of what bounds the pods of the namespace, while it keeps the engine's from being made; with the time, if it is to be
+    /// tried anew though that is the same.
     pub bounds: Option<String>,
-    /// What the kubelet looked for in vain is there by now, or what it cannot pull the image with is another since.
+    /// What the kubelet looked for in vain is there by now, or what it cannot pull the image with is another since; or the
+    /// image is to be tried anew.
     pub found: bool,
     /// The growth of the volume that was refused last.
     pub refused_growth: Option<Refused>,

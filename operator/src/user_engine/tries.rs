@@ -96,7 +96,7 @@ impl Tries {
     /// The engine lacks this since it was tried last, so long ago: is it to be tried anew?
     pub fn ask(&self, engine: &str, lack: &Lack, age: Duration, now: Instant) -> bool {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.forget(engine, Some(lack));
+        known.leaves(engine, |other| other != lack);
         let Known { lacks, last } = &mut *known;
         let lacking = lacks.entry(lack.clone()).or_default();
         let since = |time: Option<Instant>| time.map(|time| now.saturating_duration_since(time));
@@ -130,32 +130,30 @@ impl Tries {
             (has_it && lacking.engines.contains_key(engine)).then(|| lack.clone())
         };
         let had: Vec<_> = known.lacks.iter().filter_map(had).collect();
-        known.lacks.retain(|lack, lacking| {
+        for (lack, lacking) in &mut known.lacks {
             if had.iter().any(|had| had.is_like(lack)) {
                 lacking.had = Some(now);
             }
-            if image.is_some() || matches!(lack, Lack::Pod { .. }) {
-                lacking.engines.remove(engine);
-            }
-            !lacking.engines.is_empty()
+        }
+        known.leaves(engine, |lack| {
+            image.is_some() || matches!(lack, Lack::Pod { .. })
         });
     }
 
     /// The engine is gone.
     pub fn forget(&self, engine: &str) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.forget(engine, None);
+        known.leaves(engine, |_| true);
     }
 }
 
 impl Known {
-    /// What nobody lacks is forgotten with it.
-    fn forget(&mut self, engine: &str, but: Option<&Lack>) {
+    /// The engine lacks none of these any more. What nobody lacks is forgotten with it.
+    fn leaves(&mut self, engine: &str, which: impl Fn(&Lack) -> bool) {
         self.lacks.retain(|lack, lacking| {
-            if but == Some(lack) {
-                return true;
+            if which(lack) {
+                lacking.engines.remove(engine);
             }
-            lacking.engines.remove(engine);
             !lacking.engines.is_empty()
         });
     }

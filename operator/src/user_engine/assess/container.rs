@@ -16,11 +16,7 @@ const WELL_AGAIN: i64 = 600;
 
 /// Why it does not run, if it will not without somebody's help. `before` is what was said of it last.
 pub fn trouble(pod: &Pod, container: &ContainerStatus, before: Option<&str>) -> Option<Finding> {
-    let waiting = container
-        .state
-        .as_ref()
-        .and_then(|state| state.waiting.as_ref());
-    waiting
+    waiting(container)
         .and_then(|waiting| image(pod, waiting, before).or_else(|| config(waiting, before)))
         .or_else(|| out_of_memory(pod, container))
         .or_else(|| crash_loop(pod, container, before))
@@ -46,25 +42,29 @@ pub fn without_image(image: &str) -> String {
 
 /// The image that the engine's container waits for, and that another try may bring.
 pub fn image_that_lacks(pod: &Pod) -> Option<&str> {
-    let waiting = status(pod)?.state.as_ref()?.waiting.as_ref()?;
-    let reason = waiting.reason.as_deref()?;
+    let reason = waits_for_image(pod)?;
     let is_wrong = matches!(reason, "InvalidImageName" | "ErrImageNeverPull");
-    let image = engine_container(pod)?.image.as_deref()?;
-    (is_of_image(reason) && !is_wrong).then_some(image)
+    engine_container(pod)?
+        .image
+        .as_deref()
+        .filter(|_| !is_wrong)
 }
 
 /// The image that the engine's container was made from, unless the next one waits for it.
 pub fn image_that_is_there(pod: &Pod) -> Option<&str> {
-    let container = status(pod)?;
-    let waiting = container.state.as_ref().and_then(|it| it.waiting.as_ref());
-    let reason = waiting.and_then(|waiting| waiting.reason.as_deref());
-    let is_there = !container.image_id.is_empty() && !reason.is_some_and(is_of_image);
+    let is_there = !status(pod)?.image_id.is_empty() && waits_for_image(pod).is_none();
     engine_container(pod)?.image.as_deref().filter(|_| is_there)
+}
+
+/// The kubelet's reason, if the engine's container waits because of its image.
+pub fn waits_for_image(pod: &Pod) -> Option<&str> {
+    let reason = waiting(status(pod)?)?.reason.as_deref();
+    reason.filter(|reason| is_of_image(reason))
 }
 
 /// Every other trouble of a kubelet's has a word of its own: a sentence is what its way to the image came to, such as credentials that
 /// it cannot read.
-pub fn is_of_image(reason: &str) -> bool {
+fn is_of_image(reason: &str) -> bool {
     let is_known = matches!(
         reason,
         "ErrImagePull"
@@ -133,10 +133,7 @@ fn too_little_memory(pod: &Pod) -> Finding {
 
 /// The same from one end to the next, whether it waits or is at its next try.
 fn crash_loop(pod: &Pod, container: &ContainerStatus, before: Option<&str>) -> Option<Finding> {
-    let waiting = container
-        .state
-        .as_ref()
-        .and_then(|state| state.waiting.as_ref());
+    let waiting = waiting(container);
     let backs_off = waiting
         .and_then(|it| it.reason.as_deref())
         .is_some_and(|it| matches!(it, "CrashLoopBackOff" | "RunContainerError"));
@@ -194,6 +191,11 @@ fn was_short(end: &ContainerStateTerminated) -> bool {
 pub fn status(pod: &Pod) -> Option<&ContainerStatus> {
     let mut all = pod.status.as_ref()?.container_statuses.iter().flatten();
     all.find(|container| container.name == CONTAINER)
+}
+
+/// What it waits for, as the kubelet says, if it does not run.
+pub fn waiting(container: &ContainerStatus) -> Option<&ContainerStateWaiting> {
+    container.state.as_ref()?.waiting.as_ref()
 }
 
 /// The engine's container, as it was asked for.

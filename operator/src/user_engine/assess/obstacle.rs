@@ -6,7 +6,7 @@ use kube::ResourceExt;
 use userengine_api::condition::{ConditionType, Reason};
 
 use super::Finding;
-use super::container::{image_that_lacks, is_of_image, status, without_sandbox};
+use super::container::{image_that_lacks, status, waiting, waits_for_image, without_sandbox};
 use super::quote::{quoted, without_figures};
 use super::storage::is_bound;
 use crate::user_engine::observed::{Observed, is_ready};
@@ -73,8 +73,7 @@ fn is_being_made(pod: &Pod) -> bool {
         .as_ref()
         .is_some_and(|spec| spec.node_name.is_some());
     let is_creating = status(pod).is_none_or(|container| {
-        let waiting = container.state.as_ref().and_then(|it| it.waiting.as_ref());
-        waiting.and_then(|it| it.reason.as_deref()) == Some("ContainerCreating")
+        waiting(container).and_then(|it| it.reason.as_deref()) == Some("ContainerCreating")
     });
     let is_kept = pod.metadata.deletion_timestamp.is_none();
     is_placed && is_creating && is_kept && !is_ready(pod)
@@ -175,9 +174,7 @@ pub fn of_claim(observed: &Observed, claim: &PersistentVolumeClaim) -> Option<Fi
 
 /// The Secrets with which the kubelet pulls an image that it cannot have.
 pub fn pulls_with(pod: &Pod) -> Vec<&str> {
-    let waiting = status(pod).and_then(|it| it.state.as_ref()?.waiting.as_ref());
-    let reason = waiting.and_then(|waiting| waiting.reason.as_deref());
-    if !reason.is_some_and(is_of_image) {
+    if waits_for_image(pod).is_none() {
         return Vec::new();
     }
     let secrets = pod
@@ -198,7 +195,7 @@ pub enum Missing<'a> {
 
 /// What keeps the pod's container from being made because it was not there.
 pub fn missing<'a>(observed: &'a Observed, pod: &'a Pod) -> Option<Missing<'a>> {
-    let waiting = status(pod).and_then(|it| it.state.as_ref()?.waiting.as_ref());
+    let waiting = status(pod).and_then(waiting);
     let told = waiting.filter(|it| it.reason.as_deref() == Some("CreateContainerConfigError"));
     let told = told.and_then(|waiting| waiting.message.as_deref());
     let mounting = || failing(&observed.events, &["FailedMount"], &MOUNTED);

@@ -14,9 +14,9 @@ use super::{Finding, container, kept};
 use crate::user_engine::observe::age;
 use crate::user_engine::observed::{Observed, is_ready, pod_condition};
 
-/// How long a try at an image that could not be had may take: container runtimes give one up that makes no progress for five
+/// How long a new pod may take to have an image that could not be had: container runtimes give one up that makes no progress for five
 /// minutes.
-const TRY: SignedDuration = SignedDuration::from_mins(6);
+const LONGEST_PULL: SignedDuration = SignedDuration::from_mins(6);
 
 /// Looks at the pod.
 pub fn assess(observed: &Observed, is_paused: bool) -> Finding {
@@ -94,7 +94,7 @@ fn tried_anew(observed: &Observed, pod: Option<&Pod>) -> Option<Finding> {
     let is_new = |pod: &Pod| {
         let made = pod.creation_timestamp();
         let age = made.and_then(|made| age(made.0, observed.now));
-        age.is_some_and(|age| age < TRY)
+        age.is_some_and(|age| age < LONGEST_PULL)
     };
     let may_fare_the_same = pod.is_none_or(|pod| {
         let is_going = pod.metadata.deletion_timestamp.is_some();
