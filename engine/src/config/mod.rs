@@ -51,7 +51,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// The folders of every file that a start reads and that may change while the process runs.
+    /// The folders of the brain, of the ring and of the list of API keys: what a start refuses may be mended there while the process runs.
     pub fn folders(&self) -> Vec<PathBuf> {
         let ring = match &self.ring {
             RingConfig::Folder(folder) => Some(folder.as_path()),
