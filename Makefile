@@ -26,7 +26,7 @@ conformance: ## the protocol's own suite, around the engine's own client (1 minu
 e2e: ## behaviours on a real cluster
 	@tests/e2e.sh
 
-bench: ## the comparisons of docs/benchmarks.md (about 80 minutes)
+bench: ## the comparisons of docs/benchmarks.md (about two and a half hours)
 	@tests/bench.sh
 
 bench-connectors: ## those of tool calls, which need no cluster (about 20 minutes)

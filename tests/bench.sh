@@ -4,7 +4,7 @@
 #   tests/bench.sh [PART...] [--rounds N] [--calls N] [--rows N] [--engines N[,N...]] [--out FOLDER]
 #
 # Parts: images, idle, start, calls, growth, connected, outages, hangs, rotation, fleet, large-fleet, stopped, apply, away; `connectors` stands for the five from calls to hangs.
-# Without a part: all of them but `large-fleet`. --calls is for `growth`, --rows for `rotation`, --engines for `fleet`, `large-fleet` and `stopped`, which
+# Without a part: all of them. --calls is for `growth`, --rows for `rotation`, --engines for `fleet`, `large-fleet` and `stopped`, which
 # make the clusters of these names and remove them. The parts `apply` and `away` make the cluster 'bench' and remove it (or use KUBECONFIG, see
 # tests/setup.sh; `away` needs the machine below the cluster).
 set -euo pipefail
@@ -26,7 +26,7 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-[ "${#parts[@]}" -gt 0 ] || parts=(images idle start "${connectors[@]}" rotation fleet stopped apply away)
+[ "${#parts[@]}" -gt 0 ] || parts=(images idle start "${connectors[@]}" rotation fleet large-fleet stopped apply away)
 
 step() { printf '\033[1m==> [%3ds] %s\033[0m\n' "$SECONDS" "$*" >&2; }
 finish() {

@@ -21,7 +21,7 @@ use kube::{Api, Client, Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use userengine_api::UserEngine;
-use userengine_operator::metrics::Metrics;
+use userengine_operator::metrics::{Counted, Metrics};
 
 #[derive(Parser)]
 struct Arguments {
@@ -134,6 +134,6 @@ async fn apply_all(engine: &UserEngine, context: &Context) -> anyhow::Result<Act
     };
     context
         .metrics
-        .engine(&engine.uid().unwrap_or_default(), Some(phase));
+        .engine(&engine.uid().unwrap_or_default(), Some(Counted::In(phase)));
     Ok(Action::await_change())
 }

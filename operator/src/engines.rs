@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::StreamExt;
+use futures::channel::oneshot;
 use futures::future::join_all;
 use kube::Client;
 use kube::runtime::{controller, watcher};
@@ -54,6 +55,8 @@ pub async fn engines(sight: Sight, config: &Config, stop: watch::Receiver<bool>)
         let context = sight.context.clone();
         let begun = Arc::new(AtomicBool::new(false));
         let has_begun = begun.clone();
+        let (found, is_found) = oneshot::channel();
+        let listed = listed(is_found, all_listed.clone(), context.clone());
         let reconcile = move |engine, context| {
             let (begun, all_listed) = (begun.clone(), all_listed.clone());
             async move {
@@ -62,7 +65,7 @@ pub async fn engines(sight: Sight, config: &Config, stop: watch::Receiver<bool>)
                 user_engine::reconcile(engine, context).await
             }
         };
-        let controller = watches::controller(&sight.client, &place, woken)
+        let controller = watches::controller(&sight.client, &place, woken, found)
             .reconcile_all_on(platform::heard(sight.platform_changes.clone()))
             .with_config(controller::Config::default().concurrency(config.concurrency))
             .graceful_shutdown_on(stopped(stop.clone()));
@@ -71,9 +74,28 @@ pub async fn engines(sight: Sight, config: &Config, stop: watch::Receiver<bool>)
             watch_result(&context, result);
             ready(())
         });
-        finished(work, has_begun, stop.clone())
+        let stop = stop.clone();
+        async move {
+            tokio::select! {
+                () = finished(work, has_begun, stop) => {}
+                () = listed => {}
+            }
+        }
     });
     join_all(controllers).await;
+}
+
+/// Tells that the engines of one place and all that they have there is listed; never returns.
+async fn listed(
+    engines: oneshot::Receiver<()>,
+    children: watch::Receiver<bool>,
+    context: Arc<Context>,
+) {
+    if engines.await.is_ok() {
+        is_true(children).await;
+        context.rollouts.listed();
+    }
+    std::future::pending::<()>().await;
 }
 
 /// Returns once the work is done, or once it is to stop and nothing of it has begun. What begins at that very moment is cut off,

@@ -18,7 +18,7 @@ pub struct Metrics {
     reconciles: HistogramVec,
     writes: IntCounterVec,
     engines: IntGaugeVec,
-    phases: Mutex<HashMap<String, Phase>>,
+    counted: Mutex<HashMap<String, Counted>>,
     rotations: IntCounterVec,
     rotation_phases: HistogramVec,
     rotating: Mutex<HashMap<String, (ledger::Phase, Instant)>>,
@@ -26,6 +26,24 @@ pub struct Metrics {
     oldest_key: IntGauge,
     keys: Mutex<HashMap<String, Timestamp>>,
     leader: IntGauge,
+}
+
+/// As what an engine is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// As one in this phase.
+    In(Phase),
+    /// As one that is being deleted, and has no phase any more.
+    Deleting,
+}
+
+impl Counted {
+    fn label(self) -> &'static str {
+        match self {
+            Self::In(phase) => phase.as_str(),
+            Self::Deleting => "Deleting",
+        }
+    }
 }
 
 impl Metrics {
@@ -81,8 +99,12 @@ impl Metrics {
         registry.register(Box::new(reconciles.clone()))?;
         registry.register(Box::new(writes.clone()))?;
         registry.register(Box::new(engines.clone()))?;
-        for phase in Phase::ALL {
-            engines.with_label_values(&[phase.as_str()]).set(0);
+        for counted in Phase::ALL
+            .into_iter()
+            .map(Counted::In)
+            .chain([Counted::Deleting])
+        {
+            engines.with_label_values(&[counted.label()]).set(0);
         }
         // From the start: what appears with its first 1 has not increased.
         for outcome in OUTCOMES {
@@ -93,7 +115,7 @@ impl Metrics {
             reconciles,
             writes,
             engines,
-            phases: Mutex::default(),
+            counted: Mutex::default(),
             rotations,
             rotation_phases,
             rotating: Mutex::default(),
@@ -116,18 +138,18 @@ impl Metrics {
         self.writes.with_label_values(&[verb, kind]).inc();
     }
 
-    /// This engine, by namespace and name, is in `phase` now; `None`: it is gone.
-    pub fn engine(&self, engine: &str, phase: Option<Phase>) {
-        let mut phases = self.phases.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = match phase {
-            Some(phase) => phases.insert(engine.to_owned(), phase),
-            None => phases.remove(engine),
+    /// This engine, by namespace and name, is counted so from now on; `None`: as none.
+    pub fn engine(&self, engine: &str, counted: Option<Counted>) {
+        let mut all = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = match counted {
+            Some(counted) => all.insert(engine.to_owned(), counted),
+            None => all.remove(engine),
         };
         if let Some(before) = before {
-            self.engines.with_label_values(&[before.as_str()]).dec();
+            self.engines.with_label_values(&[before.label()]).dec();
         }
-        if let Some(phase) = phase {
-            self.engines.with_label_values(&[phase.as_str()]).inc();
+        if let Some(counted) = counted {
+            self.engines.with_label_values(&[counted.label()]).inc();
         }
     }
 
@@ -222,9 +244,10 @@ mod tests {
     #[test]
     fn counts_each_engine_once_whatever_it_goes_through() {
         let metrics = Metrics::new().unwrap();
-        metrics.engine("a", Some(Phase::Starting));
-        metrics.engine("a", Some(Phase::Ready));
-        metrics.engine("b", Some(Phase::Ready));
+        metrics.engine("a", Some(Counted::In(Phase::Starting)));
+        metrics.engine("a", Some(Counted::In(Phase::Ready)));
+        metrics.engine("b", Some(Counted::In(Phase::Ready)));
+        metrics.engine("b", Some(Counted::Deleting));
         metrics.engine("b", None);
         let text = metrics.text().unwrap();
         assert!(

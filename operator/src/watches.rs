@@ -1,10 +1,9 @@
 //! What wakes a reconcile: changes of an engine, and of anything that belongs to one.
 
-use std::mem;
 use std::time::Duration;
 
 use futures::TryStreamExt as _;
-use futures::channel::mpsc;
+use futures::channel::{mpsc, oneshot};
 use kube::Client;
 use kube::runtime::utils::Backoff;
 use kube::runtime::watcher::{Event, watcher};
@@ -18,19 +17,28 @@ use crate::seen::{EngineSketch, Woken};
 pub const PAGE: u32 = 100;
 
 /// A controller of the `UserEngine`s of one place that wakes up for every child. An engine's children are in its namespace,
-/// so that controllers of different places have nothing to do with each other.
+/// so that controllers of different places have nothing to do with each other. `found` is told when the engines are listed first.
 ///
 /// While another list is read after the first, page by page, the engines of each page are looked at with what was known before
 /// it: the list is known at its end. So all are woken then.
-pub fn controller(client: &Client, place: &Place, woken: Woken) -> Controller<EngineSketch> {
+pub fn controller(
+    client: &Client,
+    place: &Place,
+    woken: Woken,
+    found: oneshot::Sender<()>,
+) -> Controller<EngineSketch> {
     let (reader, writer) = reflector::store();
     let (tell, lists) = mpsc::unbounded();
-    let mut is_first = true;
+    let mut found = Some(found);
     let engines = watcher(place.api(client), watching().page_size(PAGE))
         .reflect(writer)
         .inspect_ok(move |event| {
-            if matches!(event, Event::InitDone) && !mem::take(&mut is_first) {
-                let _unheard = tell.unbounded_send(());
+            if matches!(event, Event::InitDone) {
+                // Unheard only by an operator that ends.
+                let _unheard = match found.take() {
+                    Some(found) => found.send(()).ok(),
+                    None => tell.unbounded_send(()).ok(),
+                };
             }
         })
         .applied_objects();
@@ -132,7 +140,12 @@ mod tests {
             tell.unbounded_send(look).unwrap();
             std::future::ready(Ok::<_, Infallible>(Action::await_change()))
         };
-        let controller = controller(&forgetful(second_page.clone()), &Place::Everywhere, woken);
+        let controller = controller(
+            &forgetful(second_page.clone()),
+            &Place::Everywhere,
+            woken,
+            oneshot::channel().0,
+        );
         let policy = |_, _: &Infallible, _| Action::await_change();
         let work = controller.run(reconcile, policy, Arc::new(()));
         let work = tokio::spawn(work.for_each(|_| std::future::ready(())));

@@ -100,7 +100,9 @@ async fn start(
     let platform = platform::watch(&watches, &config.namespace, &mut tasks).await?;
     let seen = Arc::new(Seen::default());
     let (mut places, mut leaving, mut lists) = (Vec::new(), Vec::new(), Vec::new());
-    for place in namespaces.places() {
+    let all_places = namespaces.places();
+    let rollouts = Rollouts::of(all_places.len());
+    for place in all_places {
         let told = seen::watch(&watches, &place, &seen, &mut tasks);
         let (all, all_listed) = watch::channel(false);
         places.push(PlaceSeen {
@@ -130,7 +132,7 @@ async fn start(
         operator_namespace: config.namespace.clone(),
         metrics,
         insides: Insides::default(),
-        rollouts: Rollouts::default(),
+        rollouts,
         tries: Tries::default(),
         backoff: Backoff::default(),
         turns: Semaphore::new(config.concurrency.into()),

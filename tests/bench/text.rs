@@ -26,7 +26,7 @@ A budget is judged by the median. A budget that is missed is said to be, and is 
 
 ## Where the figures come from
 
-To repeat: `make bench` for all but `large-fleet` (about 80 minutes once all is built), `tests/bench.sh PART…` for some, with
+To repeat: `make bench` for all (about two and a half hours once all is built), `tests/bench.sh PART…` for some, with
 `--rounds N` for another number of rounds. A part that was not measured keeps its former figures, with their date and commit. A measurement
 waits a few seconds for the machine to be quiet and then begins anyway; the last column says how busy it was.
 ";

@@ -12,8 +12,8 @@ use userengine_api::status::Phase;
 use userengine_e2e::attempts::as_operator;
 use userengine_e2e::machine::signal;
 use userengine_e2e::{
-    Engine, Namespace, SYSTEM, engine, eventually, in_namespace, leader, operators,
-    scale_operators, wait_for_next_leader, wait_for_operators,
+    Engine, Namespace, SYSTEM, engine, eventually, in_namespace, leader, operator_metrics,
+    operators, scale_operators, wait_for_next_leader, wait_for_operators,
 };
 
 /// A test with two operators; whatever comes of it, the others find one.
@@ -124,10 +124,8 @@ async fn says_that_it_leads(client: &Client, leader: &Pod) -> anyhow::Result<()>
             let mut leaders = Vec::new();
             for pod in operators(client).await? {
                 let name = pod.name_any();
-                let path = format!("/api/v1/namespaces/{SYSTEM}/pods/{name}:8080/proxy/metrics");
-                let request = http::Request::get(path).body(Vec::new())?;
                 // One that starts does not answer yet, one that stops no more.
-                let text = client.request_text(request).await.unwrap_or_default();
+                let text = operator_metrics(client, &name).await.unwrap_or_default();
                 if text.contains("\nuserengine_operator_leader 1\n") {
                     leaders.push(name);
                 }

@@ -10,7 +10,9 @@ use serde_json::json;
 use userengine_api::status::Phase;
 use userengine_api::{UserEngine, labels};
 use userengine_e2e::trouble::{notes, unless_welcome};
-use userengine_e2e::{Engine, Namespace, eventually, holds, in_namespace, inside};
+use userengine_e2e::{
+    Engine, Namespace, eventually, holds, in_namespace, inside, leader, operator_metrics,
+};
 
 use crate::blocks_on_key_trouble::destroy;
 
@@ -110,6 +112,12 @@ async fn erase_waits_for_whoever_holds_a_key_says_so_and_records_what_it_destroy
             claim.metadata.deletion_timestamp.is_none(),
             "the brain goes before its key"
         );
+        let leader = leader(&namespace.client).await?.context("nobody leads")?;
+        let metrics = operator_metrics(&namespace.client, &leader).await?;
+        let counted = metrics.lines().find_map(|line| {
+            line.strip_prefix(r#"userengine_operator_engines{phase="Deleting"} "#)
+        });
+        assert!(counted.is_some_and(|count| count != "0"), "{metrics}");
         let let_go = json!({ "metadata": { "finalizers": null } });
         namespace.merge::<Secret>(&key, let_go).await?;
         eventually("the engine to be gone", 60, || async {

@@ -1,12 +1,15 @@
 use anyhow::Context as _;
-use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::Api;
 use kube::api::{DeleteParams, ListParams};
 use serde_json::{Value, json};
 use userengine_api::EngineClass;
 use userengine_api::status::Phase;
-use userengine_e2e::{Engine, Namespace, PLATFORM, Probe, class, eventually, in_namespace};
+use userengine_e2e::{
+    Engine, Namespace, PLATFORM, PROBE_IMAGE, Probe, class, eventually, in_namespace, is_ready,
+    security,
+};
 
 /// A public address with a server, which every node of ours has.
 const PUBLIC: &str = "11.22.33.44:6443";
@@ -165,6 +168,84 @@ async fn a_class_opens_the_ports_of_a_range_that_it_lists_and_nothing_besides() 
         let bob = Probe::inside(&namespace, "bob-0").await?;
         can_dial_soon(&bob, "127.0.0.1:8080").await?;
         assert!(!bob.can_dial(&open).await?, "reached a range not listed");
+        for name in ["alice", "bob"] {
+            forget_class(&namespace, name).await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// A server on port 53, where name servers are, and on another one; gives its address.
+async fn name_server(namespace: &Namespace) -> anyhow::Result<String> {
+    // A port below 1024 takes a privilege, unless the pod asks for this, which "restricted" lets it.
+    let ports = json!([{ "name": "net.ipv4.ip_unprivileged_port_start", "value": "0" }]);
+    let container = json!({
+        "name": "probe", "image": PROBE_IMAGE, "args": ["serve", "--tcp", "53,8053", "--udp", "53"],
+        "securityContext": security(),
+    });
+    let pod = json!({
+        "metadata": { "name": "server" },
+        "spec": {
+            "automountServiceAccountToken": false, "terminationGracePeriodSeconds": 1,
+            "securityContext": { "sysctls": ports }, "containers": [container],
+        },
+    });
+    namespace.create_object::<Pod>(pod).await?;
+    let pods: Api<Pod> = namespace.api();
+    let pod = eventually("the name server to run", 60, || async {
+        Ok(pods.get_opt("server").await?.filter(is_ready))
+    })
+    .await?;
+    pod.status
+        .and_then(|status| status.pod_ip)
+        .context("no address")
+}
+
+/// Whether the name server answers a question.
+async fn is_answered(probe: &Probe, server: &str) -> anyhow::Result<bool> {
+    let arguments = ["dial", "udp", server, "--timeout", "2s"];
+    Ok(probe.run(&arguments).await?.success)
+}
+
+/// Whether the cluster's own name servers answer.
+async fn resolves(probe: &Probe) -> anyhow::Result<bool> {
+    let name = "kubernetes.default.svc.cluster.local.";
+    Ok(probe.run(&["resolve", name]).await?.success)
+}
+
+#[tokio::test]
+async fn an_engine_asks_the_name_servers_that_its_class_lists_and_no_others() -> anyhow::Result<()>
+{
+    in_namespace("names", |namespace| async move {
+        let server = name_server(&namespace).await?;
+        let peers = json!([{ "cidr": format!("{server}/32") }]);
+        let listed = json!({ "egress": { "default": "None", "dnsPeers": peers } });
+        let none = json!({ "egress": { "default": "None" } });
+        let (_alice, _bob, stranger) = tokio::try_join!(
+            of_class(&namespace, "alice", listed),
+            of_class(&namespace, "bob", none),
+            Probe::start(&namespace, "stranger"),
+        )?;
+        let (names, other) = (format!("{server}:53"), format!("{server}:8053"));
+        for target in [&names, &other] {
+            can_dial_soon(&stranger, target).await?;
+        }
+        assert!(is_answered(&stranger, &names).await?, "it does not answer");
+        let alice = Probe::inside(&namespace, "alice-0").await?;
+        can_dial_soon(&alice, &names).await?;
+        assert!(is_answered(&alice, &names).await?, "may not ask it");
+        assert!(!alice.can_dial(&other).await?, "reached its other port");
+        assert!(!resolves(&alice).await?, "asked one not listed");
+        let bob = Probe::inside(&namespace, "bob-0").await?;
+        eventually("bob to ask the cluster's name servers", 30, || async {
+            Ok(resolves(&bob).await?.then_some(()))
+        })
+        .await?;
+        for target in [&names, &other] {
+            assert!(!bob.can_dial(target).await?, "reached {target}, not listed");
+        }
+        assert!(!is_answered(&bob, &names).await?, "asked one not listed");
         for name in ["alice", "bob"] {
             forget_class(&namespace, name).await?;
         }

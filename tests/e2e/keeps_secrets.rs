@@ -7,7 +7,9 @@ use kube::{Api, ResourceExt};
 use serde_json::json;
 use userengine_api::UserEngine;
 use userengine_api::status::Phase;
-use userengine_e2e::{Engine, Namespace, SYSTEM, eventually, in_namespace};
+use userengine_e2e::{
+    Engine, Namespace, SYSTEM, eventually, in_namespace, operator_metrics, operators,
+};
 
 #[tokio::test]
 async fn no_key_is_seen_outside_its_secret() -> anyhow::Result<()> {
@@ -105,19 +107,12 @@ async fn visible(namespace: &Namespace) -> anyhow::Result<Vec<(String, String)>>
             .await?,
     ));
     let pods: Api<Pod> = Api::namespaced(namespace.client.clone(), SYSTEM);
-    for operator in userengine_e2e::operators(&namespace.client).await? {
+    for operator in operators(&namespace.client).await? {
         let log = pods
             .logs(&operator.name_any(), &LogParams::default())
             .await?;
         all.push(("the operator's log".to_owned(), log));
-        let path = format!(
-            "/api/v1/namespaces/{SYSTEM}/pods/{}:8080/proxy/metrics",
-            operator.name_any()
-        );
-        let metrics = namespace
-            .client
-            .request_text(http::Request::get(path).body(Vec::new())?)
-            .await?;
+        let metrics = operator_metrics(&namespace.client, &operator.name_any()).await?;
         assert!(metrics.contains("userengine_operator_engines"), "{metrics}");
         all.push(("the operator's metrics".to_owned(), metrics));
     }

@@ -3,15 +3,22 @@
 use anyhow::{Context as _, ensure};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, ListParams};
 use serde_json::json;
 use userengine_api::key::EncryptionKey;
-use userengine_api::names::key_suffix;
+use userengine_api::names::{Names, key_suffix};
 use userengine_api::status::Phase;
 use userengine_api::{EngineClass, UserEngine, labels};
+use userengine_e2e::credentials::Credentials;
 use userengine_e2e::trouble::notes;
 use userengine_e2e::{Engine, Namespace, eventually, holds, in_namespace, inside, is_ready};
+
+use crate::converges::comes_back;
+
+/// Credentials that are there when something goes wrong.
+const CREDENTIALS: usize = 100;
 
 /// An engine of a class that keeps no key longer than it must.
 async fn forgetful(namespace: &Namespace) -> anyhow::Result<Engine> {
@@ -56,6 +63,80 @@ async fn a_job_whose_pod_is_killed_is_tried_again_and_comes_to_its_end() -> anyh
         engine.wait_rotation("r-1", "Certified").await?;
         engine.wait_phase(Phase::Ready).await?;
         Ok(())
+    })
+    .await
+}
+
+/// The rotation ends as one that nobody disturbed: certified, and with every credential under the new key.
+async fn ends_well(engine: &Engine, credentials: &Credentials) -> anyhow::Result<()> {
+    let ended = engine.wait_rotation("r-1", "Certified").await?;
+    ensure!(ended.certificate.is_some(), "{ended:?}");
+    engine.wait_phase(Phase::Ready).await?;
+    let used = credentials.check().await?;
+    let used: Vec<_> = used.iter().map(ToString::to_string).collect();
+    assert_eq!(used, [engine.key_in("active").await?]);
+    Ok(())
+}
+
+/// Deletes the Job of a rotation while its pod is there.
+async fn loses_its_job(namespace: &Namespace, how: DeleteParams) -> anyhow::Result<()> {
+    let engine = Engine::ready(namespace, "alice", "alice").await?;
+    let credentials = Credentials::seed(&engine, CREDENTIALS).await?;
+    engine.rotate(json!({ "id": "r-1" })).await?;
+    eventually("the Job's pod", 90, || engine.job_pod()).await?;
+    let jobs = namespace.api::<Job>();
+    let all = jobs.list(&ListParams::default()).await?;
+    let job = all.items.into_iter().next().context("no Job")?;
+    jobs.delete(&job.name_any(), &how).await?;
+    eventually("another Job", 60, || async {
+        let all = jobs.list(&ListParams::default()).await?;
+        let mut all = all.items.into_iter();
+        Ok(all.find(|other| other.uid() != job.uid()).map(drop))
+    })
+    .await?;
+    ends_well(&engine, &credentials).await?;
+    eventually("nothing of the Jobs to be left", 60, || async {
+        let of_jobs = ListParams::default().labels("batch.kubernetes.io/job-name");
+        let pods = namespace.api::<Pod>().list(&of_jobs).await?;
+        Ok(pods.items.is_empty().then_some(()))
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_job_that_somebody_deletes_is_followed_by_another_and_no_credential_is_lost()
+-> anyhow::Result<()> {
+    in_namespace("jobless", |namespace| async move {
+        // As kubectl does it: the pod goes as well.
+        loses_its_job(&namespace, DeleteParams::background()).await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_job_that_somebody_deletes_without_its_pod_is_followed_by_another_and_no_credential_is_lost()
+-> anyhow::Result<()> {
+    in_namespace("orphaned", |namespace| async move {
+        loses_its_job(&namespace, DeleteParams::orphan()).await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn walls_that_somebody_takes_down_in_the_middle_come_back_and_no_credential_is_lost()
+-> anyhow::Result<()> {
+    in_namespace("wallless", |namespace| async move {
+        let engine = Engine::ready(&namespace, "alice", "alice").await?;
+        let credentials = Credentials::seed(&engine, CREDENTIALS).await?;
+        engine.rotate(json!({ "id": "r-1" })).await?;
+        // They are there before anything is stopped, and once it is over they would not come back.
+        eventually("the engine to be stopped for it", 60, || async {
+            let phase = engine.get().await?.status.and_then(|status| status.phase);
+            Ok((phase == Some(Phase::Rotating)).then_some(()))
+        })
+        .await?;
+        comes_back::<NetworkPolicy>(&namespace, &Names("alice").rotation()).await?;
+        ends_well(&engine, &credentials).await
     })
     .await
 }

@@ -33,8 +33,8 @@ pub use engine::{Engine, class, condition, engine, inside, is_ready};
 pub use namespace::{Kind, Namespace, in_namespace};
 pub use oauth_server::OauthServer;
 pub use operator::{
-    OPERATORS, leader, may, operators, scale_operators, wait_for_next_leader, wait_for_operators,
-    without_operators,
+    OPERATORS, leader, may, operator_metrics, operators, scale_operators, wait_for_next_leader,
+    wait_for_operators, without_operators,
 };
 pub use probe::{Answer, Probe, security};
 pub use rotation::{Ended, rotation};

@@ -26,6 +26,13 @@ pub async fn operators(client: &kube::Client) -> anyhow::Result<Vec<Pod>> {
     Ok(pods.list(&ours).await?.items)
 }
 
+/// What the operator in this pod measures, through the API server's proxy.
+pub async fn operator_metrics(client: &kube::Client, pod: &str) -> anyhow::Result<String> {
+    let path = format!("/api/v1/namespaces/{SYSTEM}/pods/{pod}:8080/proxy/metrics");
+    let request = http::Request::get(path).body(Vec::new())?;
+    Ok(client.request_text(request).await?)
+}
+
 /// Who leads them: a pod's name. `None`: nobody holds the Lease.
 pub async fn leader(client: &kube::Client) -> anyhow::Result<Option<String>> {
     let leases: Api<Lease> = Api::namespaced(client.clone(), SYSTEM);

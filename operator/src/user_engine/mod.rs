@@ -40,7 +40,7 @@ use self::observed::Observed;
 use self::report::{event_of, publish};
 use self::status::Report;
 use crate::cluster::{Recorder, WriteError, Writer};
-use crate::metrics::Metrics;
+use crate::metrics::{Counted, Metrics};
 use crate::seen::{Digest, EngineName, EngineSketch, Look, Rest, Seen, key_created, mark_of};
 use crate::{platform, retained};
 
@@ -179,7 +179,12 @@ fn rest(engine: &EngineSketch, context: &Context) -> Option<Duration> {
     let rest = context
         .seen
         .rest(&EngineName::of(engine), &rest, Instant::now())?;
-    show(context, engine, engine.phase, engine.key_created);
+    show(
+        context,
+        engine,
+        engine.phase.map(Counted::In),
+        engine.key_created,
+    );
     Some(rest)
 }
 
@@ -187,11 +192,11 @@ fn rest(engine: &EngineSketch, context: &Context) -> Option<Duration> {
 fn show(
     context: &Context,
     engine: &impl ResourceExt,
-    phase: Option<Phase>,
+    counted: Option<Counted>,
     key_created: Option<Timestamp>,
 ) {
     let name = EngineName::of(engine).to_string();
-    context.metrics.engine(&name, phase);
+    context.metrics.engine(&name, counted);
     context.metrics.key(&name, key_created);
 }
 
@@ -217,7 +222,7 @@ async fn rounds(engine: &EngineSketch, context: &Context, look: Look) -> Result<
         if observed.engine.metadata.deletion_timestamp.is_some() {
             // However long that takes, it is not restarted for its class, and in no phase.
             context.rollouts.forget(&observed.full_name());
-            show(context, engine, None, None);
+            show(context, engine, Some(Counted::Deleting), None);
             return match leave::leave(context, &writer, &observed).await {
                 Ok(None) => Ok(gone(context, engine)),
                 Ok(Some(wait)) => Ok(Done {
@@ -385,7 +390,12 @@ async fn finish(
             .await
             .map_err(Error::Report)?;
     }
-    show(context, engine, status.phase, key_created(&status));
+    show(
+        context,
+        engine,
+        status.phase.map(Counted::In),
+        key_created(&status),
+    );
     let class = status.class_name.as_deref().unwrap_or_default();
     context
         .rollouts

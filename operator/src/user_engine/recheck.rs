@@ -248,7 +248,38 @@ mod tests {
 
     /// What somebody has to mend is looked at within ten seconds, and not by all at once.
     fn is_now_and_then(wait: Duration) -> bool {
-        (BLOCKED * 3 / 4..=BLOCKED).contains(&wait)
+        (Duration::from_millis(7500)..=Duration::from_secs(10)).contains(&wait)
+    }
+
+    #[test]
+    fn engines_at_rest_are_looked_at_within_half_an_hour_and_not_in_step() {
+        let minutes = |minutes| Duration::from_mins(minutes);
+        let rest = |uid: &str| {
+            let mut world = world().claimed().with_key().running();
+            let mut engine = (*world.0.engine).clone();
+            engine.metadata.uid = Some(uid.to_owned());
+            world.0.engine = engine.into();
+            of(&world)
+        };
+        let fleet: Vec<_> = (0..1000).map(|each| each.to_string()).collect();
+        let rests: Vec<_> = fleet.iter().map(|uid| rest(uid)).collect();
+        is_spread(&rests, minutes(24), minutes(30));
+        let firsts: Vec<_> = fleet.iter().map(|uid| after_start(uid)).collect();
+        is_spread(&firsts, minutes(0), minutes(24));
+    }
+
+    /// Within these bounds, and a tenth of that time has about a tenth of them.
+    fn is_spread(waits: &[Duration], least: Duration, most: Duration) {
+        assert!(waits.iter().all(|wait| (least..=most).contains(wait)));
+        let step = most.saturating_sub(least) / 10;
+        for tenth in 0..10 {
+            let within = least + step * tenth..least + step * (tenth + 1);
+            let share = waits.iter().filter(|wait| within.contains(wait)).count();
+            assert!(
+                (waits.len() / 20..waits.len() / 5).contains(&share),
+                "{tenth}: {share}"
+            );
+        }
     }
 
     #[test]

@@ -88,10 +88,26 @@ mod tests {
         let backoff = Backoff::default();
         let waits: Vec<_> = (0..20).map(|_| backoff.next("a")).collect();
         assert!(waits[0] < Duration::from_secs(2) && waits[3] >= Duration::from_secs(8));
-        assert!(waits.iter().all(|wait| *wait <= MOST * 5 / 4));
+        let longest = Duration::from_millis(37_500);
+        assert!(waits[10] >= Duration::from_secs(30) && waits.iter().all(|wait| *wait <= longest));
         assert_eq!((backoff.failures("a"), backoff.failures("b")), (20, 0));
         backoff.reset("a");
         assert!(backoff.next("a") < Duration::from_secs(2));
+    }
+
+    #[test]
+    fn those_that_failed_together_are_not_tried_again_together() {
+        let backoff = Backoff::default();
+        let waits: Vec<_> = (0..1000)
+            .map(|each| backoff.next(&each.to_string()).as_millis())
+            .collect();
+        for from in (1000..1250).step_by(25) {
+            let within = waits
+                .iter()
+                .filter(|wait| (from..from + 25).contains(*wait));
+            let share = within.count();
+            assert!((50..200).contains(&share), "{from} ms: {share}");
+        }
     }
 
     #[test]

@@ -12,13 +12,26 @@ use super::assess::Standing;
 /// For so long after it has looked at the last engine that it found, a new operator gives no turns: by then it knows who comes up.
 const LOOK_AROUND: Duration = Duration::from_secs(5);
 
+/// A place whose engines cannot be listed keeps those of the others from their turns for so long after the first look.
+const LONGEST_LISTS: Duration = Duration::from_mins(1);
+
 /// What is known of all engines that come up or wait.
 #[derive(Default)]
 pub struct Rollouts {
-    /// When the first look began, or the first one at an engine that was there before: an operator that has just begun may need a
-    /// minute for all of them.
-    since: Mutex<Option<Instant>>,
+    around: Mutex<Around>,
     classes: Mutex<HashMap<String, Class>>,
+}
+
+/// How far a new operator has looked around.
+#[derive(Default)]
+struct Around {
+    /// When the first look began.
+    first: Option<Instant>,
+    /// When the last engine was looked at that was there before, or the last place was listed: an operator that has just begun may
+    /// need a minute for all of them.
+    last: Option<Instant>,
+    /// Places of which nobody knows yet which engines are there.
+    unlisted: usize,
 }
 
 #[derive(Default)]
@@ -30,20 +43,42 @@ struct Class {
 }
 
 impl Rollouts {
+    /// Of an operator that has so many places to list.
+    pub fn of(places: usize) -> Self {
+        let around = Around {
+            unlisted: places,
+            ..Around::default()
+        };
+        Self {
+            around: Mutex::new(around),
+            classes: Mutex::default(),
+        }
+    }
+
+    /// One more place is listed.
+    pub fn listed(&self) {
+        let mut around = self.around.lock().unwrap_or_else(PoisonError::into_inner);
+        around.unlisted = around.unlisted.saturating_sub(1);
+        around.last = Some(Instant::now());
+    }
+
     /// An engine is looked at; one that was there before, for the first time, if so.
     pub fn begin(&self, is_found: bool) {
-        let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
-        if is_found || since.is_none() {
-            *since = Some(Instant::now());
+        let mut around = self.around.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        around.first.get_or_insert(now);
+        if is_found || around.last.is_none() {
+            around.last = Some(now);
         }
     }
 
     /// Asks for the engine's turn; how many of its class wait before it, if there is none for it.
     pub fn ask(&self, engine: &str, class: &str, most: usize) -> Result<(), usize> {
-        let since = *self.since.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_new = since.is_none_or(|since| since.elapsed() < LOOK_AROUND);
+        let around = self.around.lock().unwrap_or_else(PoisonError::into_inner);
+        let looks_around = around.is_under_way();
+        drop(around);
         self.with(engine, class, |class| {
-            class.ask(engine, if is_new { 0 } else { most })
+            class.ask(engine, if looks_around { 0 } else { most })
         })
     }
 
@@ -68,6 +103,15 @@ impl Rollouts {
         let mut classes = self.classes.lock().unwrap_or_else(PoisonError::into_inner);
         classes.retain(|other, class| other == name || !class.forget(engine));
         act(classes.entry(name.to_owned()).or_default())
+    }
+}
+
+impl Around {
+    fn is_under_way(&self) -> bool {
+        let is_within =
+            |since: Option<Instant>, limit| since.is_none_or(|since| since.elapsed() < limit);
+        is_within(self.last, LOOK_AROUND)
+            || self.unlisted > 0 && is_within(self.first, LONGEST_LISTS)
     }
 }
 
@@ -102,10 +146,17 @@ mod tests {
     use super::*;
 
     fn rollouts() -> Rollouts {
-        Rollouts {
-            since: Mutex::new(Instant::now().checked_sub(LOOK_AROUND)),
-            classes: Mutex::default(),
-        }
+        listing(0, LOOK_AROUND)
+    }
+
+    /// Of an operator that has so many places still to list, and looked at its first and last engine so long ago.
+    fn listing(places: usize, ago: Duration) -> Rollouts {
+        let rollouts = Rollouts::of(places);
+        let then = Instant::now().checked_sub(ago);
+        let mut around = rollouts.around.lock().unwrap();
+        (around.first, around.last) = (then, then);
+        drop(around);
+        rollouts
     }
 
     #[test]
@@ -166,5 +217,30 @@ mod tests {
         assert_eq!(rollouts.ask("a", "standard", 1), Ok(()), "one was made");
         rollouts.begin(true);
         assert_eq!(rollouts.ask("b", "large", 1), Err(0));
+    }
+
+    #[test]
+    fn a_new_operator_gives_no_turns_before_every_place_is_listed() {
+        let rollouts = listing(2, LOOK_AROUND);
+        rollouts.listed();
+        rollouts.around.lock().unwrap().last = Instant::now().checked_sub(LOOK_AROUND);
+        assert_eq!(rollouts.ask("a", "standard", 1), Err(0));
+        rollouts.listed();
+        assert_eq!(
+            rollouts.ask("a", "standard", 1),
+            Err(0),
+            "nobody there is looked at yet"
+        );
+        rollouts.around.lock().unwrap().last = Instant::now().checked_sub(LOOK_AROUND);
+        assert_eq!(rollouts.ask("a", "standard", 1), Ok(()));
+    }
+
+    #[test]
+    fn a_place_that_cannot_be_listed_keeps_the_others_from_their_turns_for_a_minute() {
+        assert_eq!(
+            listing(1, LONGEST_LISTS / 2).ask("a", "standard", 1),
+            Err(0)
+        );
+        assert_eq!(listing(1, LONGEST_LISTS).ask("a", "standard", 1), Ok(()));
     }
 }

@@ -5,6 +5,7 @@
 //! (`Crash` and `Late` are deaths at each write), each fault `OPERATOR_FAULTS_RUNS` times, at places that
 //! `OPERATOR_FAULTS_SEED` gives; the table goes into the file that `OPERATOR_FAULTS_TABLE` names.
 
+mod cost;
 mod table;
 
 use std::collections::{HashMap, HashSet};
@@ -15,6 +16,7 @@ use userengine_e2e::between::{Fault, draw};
 use userengine_e2e::local_operator::LocalOperator;
 use userengine_e2e::{in_namespace, without_operators};
 
+use self::cost::costs_thirteen_writes;
 use self::table::Table;
 use userengine_e2e::life::{Harm, Life, POLICIES, Story, Told};
 
@@ -50,7 +52,7 @@ async fn alone_an_operator_that_dies_or_is_answered_badly_comes_to_the_same() ->
         if let Some(path) = settings.table {
             std::fs::write(path, table)?;
         }
-        let failures = campaign.failures;
+        let (failures, untried) = (campaign.failures, campaign.table.untried());
         ran.with_context(|| operator.log())?;
         operator.stop().await?;
         ensure!(
@@ -58,6 +60,12 @@ async fn alone_an_operator_that_dies_or_is_answered_badly_comes_to_the_same() ->
             "{} runs failed:\n{}",
             failures.len(),
             failures.join("\n")
+        );
+        // Each story begins with a change that the operator watches, and does something about at once: there is something to strike.
+        ensure!(
+            untried.is_empty(),
+            "nothing was struck by: {}",
+            untried.join(", ")
         );
         Ok(())
     })
@@ -168,7 +176,7 @@ impl Campaign<'_> {
         Ok(())
     }
 
-    /// What is to be compared with.
+    /// What is to be compared with, and the writes of a birth.
     async fn unharmed(&mut self, policy: &'static str) -> anyhow::Result<()> {
         let operator = self.operator;
         let expected = &mut self.expected;
@@ -178,6 +186,9 @@ impl Campaign<'_> {
                 let told = life.tell(story, Harm::None, None).await;
                 let told = told.with_context(|| format!("{story:?}"))?;
                 eprintln!("{policy} {story:?}: {} writes", told.writes);
+                if story == Story::Create {
+                    costs_thirteen_writes(&life.engine, &operator.between.writes()).await?;
+                }
                 expected.insert((policy, story), told);
             }
             life.end().await
@@ -256,11 +267,12 @@ impl Campaign<'_> {
     }
 }
 
-/// A part whose events were all shown in spite of a fault that hides them, or in which no watch went on past one, says nothing.
+/// A part whose events were all shown in spite of a fault that hides them, or in which no watch went on past one, or began anew
+/// from a list without it, says nothing.
 fn tried(harm: Harm, told: Told) -> anyhow::Result<Told> {
     let hides = matches!(
         harm,
-        Harm::Trouble(Fault::Dropped | Fault::BookmarksOnly, _)
+        Harm::Trouble(Fault::Dropped | Fault::BookmarksOnly | Fault::StaleList, _)
     );
     ensure!(!hides || told.strikes > 0, "no event was hidden");
     Ok(told)

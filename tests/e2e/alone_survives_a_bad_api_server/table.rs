@@ -38,6 +38,12 @@ impl Table {
         row.strikes += strikes;
         row.failed += usize::from(!is_well);
     }
+
+    /// The faults that struck nothing in any of their runs: these say nothing.
+    pub fn untried(&self) -> Vec<String> {
+        let idle = self.0.iter().filter(|(_, row)| row.strikes == 0);
+        idle.map(|((what, _), _)| what.clone()).collect()
+    }
 }
 
 impl fmt::Display for Table {

@@ -1,6 +1,7 @@
 //! What the operator's account may write is an engine's, whatever its roles would let it do: each refusal of the policies in
 //! `charts/userengine/templates/admission`, and beside it that the same write of what is an engine's passes.
 
+mod children;
 mod claims;
 mod secrets;
 

@@ -1,9 +1,11 @@
 //! What no schema and no person thought of is refused at the door, or the operator says what it makes of it. Nothing of it
-//! gets stuck, an engine that runs beside it does not notice, and one that runs and is changed so serves on or says why not.
+//! gets stuck, an engine that runs beside it does not notice, and one that runs and is changed so, or whose class is, serves on or
+//! says why not.
 //!
 //! The objects are made from the definitions: every place of the largest valid objects, every change of `userengine_e2e::wrong`,
 //! and pairs of them. `INVALID_SPECS=all` tries all; without it every seventh.
 
+mod following;
 mod made;
 mod objects;
 mod running;
@@ -16,6 +18,7 @@ use userengine_api::status::Phase;
 use userengine_api::{EngineClass, UserEngine};
 use userengine_e2e::{Engine, in_namespace};
 
+use self::following::changed_while_it_is_followed;
 use self::made::{followed, reasons};
 use self::objects::{Wrong, objects};
 use self::running::changed_while_it_runs;
@@ -46,8 +49,9 @@ async fn what_is_not_refused_at_the_door_gets_a_reason_and_nothing_else_notices(
         let made = reasons(&namespace, &door, &verdict.accepted).await?;
         let followed = followed(&namespace, &door, &classes_door, &of_classes.accepted).await?;
         let running = changed_while_it_runs(&namespace, &door, &verdict.accepted).await?;
+        let following = changed_while_it_is_followed(&namespace, &classes_door, &of_classes.accepted).await?;
         println!(
-            "{} objects, {engines} engines and {classes} classes accepted; reasons of these engines: {made:?}; of engines of these classes: {followed:?}; a running engine that is changed like these engines: {running:?}",
+            "{} objects, {engines} engines and {classes} classes accepted; reasons of these engines: {made:?}; of engines of these classes: {followed:?}; a running engine that is changed like these engines: {running:?}; one whose class is changed like these classes: {following:?}",
             verdict.tried,
         );
         ensure!(trace(&bystander).await? == before, "the engine beside them was touched");

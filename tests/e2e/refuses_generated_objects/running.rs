@@ -51,7 +51,8 @@ async fn brain(engine: &Engine) -> anyhow::Result<String> {
     Ok(id.context("the brain has no id")?.to_owned())
 }
 
-fn spec_of(object: &DynamicObject) -> anyhow::Result<Value> {
+/// What an object asks for.
+pub fn spec_of(object: &DynamicObject) -> anyhow::Result<Value> {
     object.data.get("spec").cloned().context("no spec")
 }
 
@@ -83,8 +84,12 @@ async fn there_and_back(
     Ok(outcome)
 }
 
-/// Puts this in the place of an engine's spec, and gives what the API server made of it; `None` if it refuses.
-async fn put(door: &Api<DynamicObject>, name: &str, spec: &Value) -> anyhow::Result<Option<Value>> {
+/// Puts this in the place of an object's spec, and gives what the API server made of it; `None` if it refuses.
+pub async fn put(
+    door: &Api<DynamicObject>,
+    name: &str,
+    spec: &Value,
+) -> anyhow::Result<Option<Value>> {
     // The operator may write in between, which is a conflict.
     eventually(&format!("{name} to be changed"), 30, || async {
         let mut object = door.get(name).await?;

@@ -163,7 +163,9 @@ impl Shared {
     fn strikes_call(&self, kind: Kind) -> Option<Fault> {
         let trouble = *self.trouble.borrow();
         let trouble = trouble.filter(|(fault, _)| fault.concerns(kind))?;
-        self.seen().strikes(trouble).then_some(trouble.0)
+        // Every list, as far as a former one is known: what is as it is now would make up for what was stale before.
+        let strikes = trouble.0 == Fault::StaleList || self.seen().strikes(trouble);
+        strikes.then_some(trouble.0)
     }
 
     fn strikes_event(&self, event: &[u8]) -> Fate {
@@ -245,8 +247,9 @@ async fn carry_on(
     fault: Option<Fault>,
     request: Request,
 ) -> anyhow::Result<Response> {
-    let former = shared.seen().lists.get(&call.target()).cloned();
-    if let Some(former) = former.filter(|_| fault == Some(Fault::StaleList)) {
+    let is_stale = fault == Some(Fault::StaleList);
+    let former = is_stale.then(|| shared.seen().stale(call)).flatten();
+    if let Some(former) = former {
         return Ok(former.into_response());
     }
     let (head, body) = request.into_parts();

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use axum::body::Bytes;
 use http::Request;
+use serde_json::Value;
 
 use super::Trouble;
 use super::call::{Call, Kind};
@@ -39,6 +40,8 @@ pub struct Write {
     pub path: String,
     /// Name of what was added.
     pub created: Option<String>,
+    /// What a status that was written says, but for when it came to that and of what it was made.
+    pub status: Option<String>,
 }
 
 impl Seen {
@@ -47,15 +50,24 @@ impl Seen {
         (self.chances, self.strikes) = (0, 0);
     }
 
-    /// Whether a fault strikes here: everywhere, or at the first place that it concerns and at one in three after it.
+    /// Whether a fault strikes here: everywhere, or at each place that it concerns until it has struck once, and at one in three
+    /// after that.
     pub fn strikes(&mut self, (fault, seed): Trouble) -> bool {
         let strikes = fault.is_everywhere()
-            || self.chances == 0
+            || self.strikes == 0
             || draw(seed, self.chances).is_multiple_of(3);
         self.chances += 1;
-        // A bookmark counts once a watch has gone on from it.
-        self.strikes += usize::from(strikes && fault != Fault::BookmarksOnly);
+        // A bookmark counts once a watch has gone on from it, and a 410 that a stale list is to follow once that is served.
+        let counts = !matches!(fault, Fault::BookmarksOnly | Fault::StaleList);
+        self.strikes += usize::from(strikes && counts);
         strikes
+    }
+
+    /// The list from before the fault that is served in the place of this one, if there is one: that is what counts.
+    pub fn stale(&mut self, list: &Call) -> Option<Bytes> {
+        let former = self.lists.get(&list.target()).cloned();
+        self.strikes += usize::from(former.is_some());
+        former
     }
 
     /// Whether this watch goes on from a bookmark, past an event that it was not shown.
@@ -97,18 +109,36 @@ impl Seen {
 impl Write {
     fn of(call: &Call, answer: &Bytes) -> Self {
         let is_new = call.method == http::Method::POST;
-        let object: Option<serde_json::Value> = serde_json::from_slice(answer).ok();
-        let name = object.and_then(|it| Some(it.pointer("/metadata/name")?.as_str()?.to_owned()));
+        let is_status = call.path.ends_with("/status");
+        let object: Value = serde_json::from_slice(answer).unwrap_or_default();
+        let name = object.pointer("/metadata/name").and_then(Value::as_str);
         Self {
             method: call.method.to_string(),
             path: call.path.clone(),
-            created: name.filter(|_| is_new),
+            created: name.filter(|_| is_new).map(str::to_owned),
+            status: is_status.then(|| said(&object)),
         }
     }
 }
 
+fn said(object: &Value) -> String {
+    let mut status = object.get("status").cloned().unwrap_or_default();
+    if let Some(fields) = status.as_object_mut() {
+        fields.remove("settled");
+    }
+    let conditions = status.get_mut("conditions").and_then(Value::as_array_mut);
+    for condition in conditions.into_iter().flatten() {
+        if let Some(fields) = condition.as_object_mut() {
+            fields.remove("lastTransitionTime");
+        }
+    }
+    status.to_string()
+}
+
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn write(namespace: &str) -> Call {
@@ -159,6 +189,41 @@ mod tests {
         let gone_past = [6, 7, 7].map(|version| seen.goes_past(&watch(version)));
         assert_eq!(gone_past, [false, true, false]);
         assert_eq!(seen.strikes, 1);
+    }
+
+    #[test]
+    fn every_watch_is_told_to_list_until_a_stale_list_was_served_which_is_what_counts() {
+        let list = Call::of(&Request::get("/api/v1/pods?limit=100").body(()).unwrap());
+        let (mut seen, trouble) = (Seen::default(), (Fault::StaleList, 1));
+        assert!((0..100).all(|_| seen.strikes(trouble)));
+        assert_eq!(seen.stale(&list), None, "there is no former one");
+        assert_eq!(seen.strikes, 0);
+        let former = Bytes::from("{}");
+        seen.lists.insert(list.target(), former.clone());
+        assert_eq!(seen.stale(&list), Some(former));
+        assert_eq!(seen.strikes, 1);
+        assert!((0..100).any(|_| !seen.strikes(trouble)));
+        assert_eq!(seen.strikes, 1);
+    }
+
+    #[test]
+    fn a_status_says_the_same_whenever_and_of_whatever_it_was_made() {
+        let path = "/apis/userengine.dev/v1alpha1/namespaces/a/userengines/b/status";
+        let call = Call::of(&Request::patch(path).body(()).unwrap());
+        let said = |phase: &str, made: &str| {
+            let conditions = json!([{ "type": "Ready", "lastTransitionTime": made }]);
+            let status = json!({ "phase": phase, "settled": made, "conditions": conditions });
+            let answer = json!({ "metadata": { "name": "b" }, "status": status });
+            Write::of(&call, &Bytes::from(answer.to_string())).status
+        };
+        assert_eq!(said("Ready", "1"), said("Ready", "2"));
+        assert_ne!(said("Ready", "1"), said("Starting", "1"));
+        let other = Call::of(
+            &Request::patch("/api/v1/namespaces/a/pods/b")
+                .body(())
+                .unwrap(),
+        );
+        assert_eq!(Write::of(&other, &Bytes::from("{}")).status, None);
     }
 
     #[test]

@@ -13,6 +13,8 @@ use crate::user_engine::observed::Rotating;
 /// The label by which a Job's pods are found
 /// (<https://kubernetes.io/docs/reference/labels-annotations-taints/#batch-kubernetesio-job-name>).
 const JOB_NAME: &str = "batch.kubernetes.io/job-name";
+/// The label by which a pod is known as that of one Job and of no other of its name.
+const CONTROLLER_UID: &str = "batch.kubernetes.io/controller-uid";
 /// How long after its time a pod may take to be gone. One that takes longer is on a node that nobody hears of: the API
 /// server waits for that node's word, and so must everybody else.
 const OVERTIME: SignedDuration = SignedDuration::from_secs(60);
@@ -34,7 +36,7 @@ pub fn holders(rotating: &Rotating, now: Timestamp) -> Holders {
     }
 }
 
-/// The Job of this name, with its pods.
+/// The Job of this name, with its pods. Of one that is gone, what is over says nothing: it is cleared away.
 pub fn one(rotating: &Rotating, name: &str, now: Timestamp) -> JobSeen {
     let job = rotating.jobs.iter().find(|job| job.name_any() == name);
     let pods: Vec<_> = rotating
@@ -46,7 +48,7 @@ pub fn one(rotating: &Rotating, name: &str, now: Timestamp) -> JobSeen {
         return JobSeen::Unreachable;
     }
     let Some(job) = job else {
-        return if pods.is_empty() {
+        return if pods.iter().all(|pod| is_over(pod)) {
             JobSeen::Absent
         } else {
             JobSeen::Going
@@ -55,12 +57,21 @@ pub fn one(rotating: &Rotating, name: &str, now: Timestamp) -> JobSeen {
     if job.metadata.deletion_timestamp.is_some() {
         return JobSeen::Going;
     }
-    let is_running = pods.iter().any(|pod| !is_over(pod)) || pods.is_empty() && !has_ended(job);
-    if is_running {
+    let is_at_work = pods.iter().any(|pod| !is_over(pod));
+    let own: Vec<_> = pods.into_iter().filter(|pod| is_of(pod, job)).collect();
+    if is_at_work || own.is_empty() && !has_ended(job) {
         JobSeen::Running(rotating.progress.clone())
     } else {
-        JobSeen::Ended(verdict(&pods))
+        JobSeen::Ended(verdict(&own))
     }
+}
+
+/// The pods of Jobs that are gone: somebody deleted these and kept those, which is what the API does unless it is told otherwise
+/// (<https://kubernetes.io/docs/tasks/administer-cluster/use-cascading-deletion/>). Nobody else deletes them.
+pub fn orphans(rotating: &Rotating) -> impl Iterator<Item = &Pod> {
+    let has_a_job = |pod: &Pod| rotating.jobs.iter().any(|job| is_of(pod, job));
+    let pods = rotating.pods.iter();
+    pods.filter(move |pod| pod.metadata.deletion_timestamp.is_none() && !has_a_job(pod))
 }
 
 /// All Jobs as if they were one: the one that is furthest from being gone.
@@ -104,6 +115,13 @@ pub fn time_left(pod: &Pod, now: Timestamp) -> Option<SignedDuration> {
 
 fn job_of(pod: &Pod) -> Option<&str> {
     pod.labels().get(JOB_NAME).map(String::as_str)
+}
+
+fn is_of(pod: &Pod, job: &Job) -> bool {
+    match pod.labels().get(CONTROLLER_UID) {
+        Some(uid) => job.uid().as_ref() == Some(uid),
+        None => job_of(pod) == job.metadata.name.as_deref(),
+    }
 }
 
 fn has_ended(job: &Job) -> bool {

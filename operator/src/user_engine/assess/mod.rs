@@ -24,7 +24,7 @@ use userengine_api::engine_class::EngineClassSpec;
 
 pub use api_key::{asked as asked_of_api_key, overlap as overlap_of_api_keys};
 pub use container::{engine_container, image_that_is_there};
-pub use jobs::{between, is_over, time_left, verified_by};
+pub use jobs::{between, is_over, orphans, time_left, verified_by};
 pub use kept::has_a_pod_to_keep;
 pub use obstacle::{Awaited, Missing, awaited, is_refused, lack, missing, pulls_with, said_before};
 pub use pod::refused_its_key;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim};
+use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim, Pod};
 use kube::runtime::events::{Event, EventType};
 use kube::{Api, ResourceExt};
 use serde_json::json;
@@ -15,6 +15,7 @@ use userengine_api::names::{INITIAL, Names, key_suffix};
 use userengine_api::user_engine::DeletionPolicy;
 use userengine_api::{UserEngine, labels};
 
+use super::assess::orphans;
 use super::observed::Observed;
 use super::report::{event_of, publish};
 use super::{Context, build, observe};
@@ -74,7 +75,7 @@ pub async fn leave(
     if !has_finalizer(engine, labels::ENGINE_FINALIZER) {
         return Ok(None);
     }
-    stop_jobs(context, writer, engine).await?;
+    stop_jobs(context, writer, observed).await?;
     walls::keep(context, writer, engine).await?;
     let claim = claim(context, engine).await?;
     let is_ours = claim
@@ -226,7 +227,13 @@ fn fate(engine: &UserEngine, claim: Option<&PersistentVolumeClaim>, namespace_en
 }
 
 /// The Job of a rotation must not outlive its engine: whoever takes the brain up next finds it where it stands.
-async fn stop_jobs(context: &Context, writer: &Writer, engine: &UserEngine) -> Result<(), Error> {
+async fn stop_jobs(context: &Context, writer: &Writer, observed: &Observed) -> Result<(), Error> {
+    for left in orphans(&observed.rotating) {
+        writer
+            .delete::<Pod>("Pod", &left.name_any(), left.uid())
+            .await?;
+    }
+    let engine = &observed.engine;
     let namespace = engine.namespace().unwrap_or_default();
     let jobs: Api<Job> = Api::namespaced(context.client.clone(), &namespace);
     let ours = observe::of_rotation(&engine.name_any());

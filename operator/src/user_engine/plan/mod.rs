@@ -265,7 +265,7 @@ pub fn keeps_the_set(assessment: &Assessment) -> bool {
     assessment.resolved.is_some() && may_run(assessment) && !assessment.paused.holds()
 }
 
-/// The walls around a pod that runs, whatever blocks the rest.
+/// The walls around a pod that runs, whatever blocks the rest, as long as the claim says whose it is.
 fn walls(observed: &Observed, class: &ResolvedClass) -> Option<Step> {
     observed.pod.as_ref()?;
     let record = observed.record()?.ok()?;

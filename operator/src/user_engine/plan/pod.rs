@@ -1,8 +1,7 @@
 //! What is done about a pod that runs and should not, or should run and does not.
 
-use kube::ResourceExt;
-
 use super::Step;
+use super::rotation::delete_pod;
 use crate::user_engine::assess::{Assessment, refused_its_key, stops_the_engine};
 use crate::user_engine::build;
 use crate::user_engine::observed::{KeySecret, Observed, is_ready};
@@ -26,11 +25,7 @@ pub fn renew(observed: &Observed, assessment: &Assessment) -> Option<Step> {
     if is_alive || !(observed.found || has_its_key(observed, assessment)) {
         return None;
     }
-    Some(Step::DeletePod {
-        name: pod.name_any(),
-        uid: pod.uid(),
-        version: pod.resource_version(),
-    })
+    Some(delete_pod(pod))
 }
 
 /// The engine refused the key that its pod was given, and there is another Secret by now, which is as it should be.

@@ -1,6 +1,7 @@
 //! The steps that make the transition table's wishes true, as far as they are not the engine's own children.
 
 use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use serde_json::Value;
 use userengine_rotation::decide::Wish;
@@ -9,12 +10,13 @@ use userengine_rotation::ledger::Key;
 use super::{Step, may_run};
 use crate::record::Record;
 use crate::user_engine::assess::{
-    Assessment, ResolvedClass, Rotation, failed_in_passing, has_in_hand,
+    Assessment, ResolvedClass, Rotation, failed_in_passing, has_in_hand, is_over, orphans,
 };
 use crate::user_engine::build;
 use crate::user_engine::observed::{KeySecret, Observed};
 
-/// What goes: Jobs that are not wanted, and keys that are being destroyed. Even of an engine that is blocked.
+/// What goes: Jobs that are not wanted, what is over of Jobs that are gone, and keys that are being destroyed. Even of an engine that
+/// is blocked.
 pub fn steps(observed: &Observed, record: &Record, wish: &Wish, wants_proof: bool) -> Vec<Step> {
     let wanted = wish.job.and_then(|_| {
         let open = record.ledger.open.as_ref()?;
@@ -34,7 +36,9 @@ pub fn steps(observed: &Observed, record: &Record, wish: &Wish, wants_proof: boo
     let jobs = jobs.filter(|job| job.metadata.deletion_timestamp.is_none());
     let destroyed = record.ledger.keys.iter();
     let destroyed = destroyed.filter(|key| wish.destroy.contains(&key.suffix));
+    let left = orphans(&observed.rotating).filter(|pod| is_over(pod));
     jobs.map(delete)
+        .chain(left.map(delete_pod))
         .chain(destroyed.filter_map(|key| destroy(observed, key)))
         .collect()
 }
@@ -43,6 +47,15 @@ fn delete(job: &Job) -> Step {
     Step::DeleteJob {
         name: job.name_any(),
         uid: job.uid(),
+    }
+}
+
+/// In the version that was seen.
+pub fn delete_pod(pod: &Pod) -> Step {
+    Step::DeletePod {
+        name: pod.name_any(),
+        uid: pod.uid(),
+        version: pod.resource_version(),
     }
 }
 

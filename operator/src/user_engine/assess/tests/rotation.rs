@@ -204,6 +204,9 @@ fn a_job_is_there_until_neither_it_nor_a_pod_of_it_is() {
     let mut orphaned = running.clone();
     orphaned.jobs.clear();
     assert_eq!(seen(&orphaned), JobSeen::Going);
+    let mut over = job("Succeeded", MIGRATED, REFUSED);
+    over.jobs.clear();
+    assert_eq!(seen(&over), JobSeen::Absent);
     let mut deleted = job("Succeeded", MIGRATED, REFUSED);
     deleted.jobs[0].metadata.deletion_timestamp = Some(long_ago());
     assert_eq!(seen(&deleted), JobSeen::Going);
@@ -214,6 +217,22 @@ fn a_job_is_there_until_neither_it_nor_a_pod_of_it_is() {
     without_pod.jobs[0].status = Some(serde_json::from_value(failed).unwrap());
     assert_eq!(seen(&without_pod), JobSeen::Ended(None));
     assert_eq!(seen(&Rotating::default()), JobSeen::Absent);
+}
+
+#[test]
+fn what_a_job_of_the_same_name_left_behind_says_nothing_of_the_next_one() {
+    let mut next = job("Succeeded", MIGRATED, REFUSED);
+    let labels = next.pods[0].metadata.labels.as_mut().unwrap();
+    labels.insert(
+        "batch.kubernetes.io/controller-uid".to_owned(),
+        "1".to_owned(),
+    );
+    next.jobs[0].metadata.uid = Some("2".to_owned());
+    assert!(matches!(seen(&next), JobSeen::Running(_)));
+    assert_eq!(jobs::orphans(&next).count(), 1);
+    next.jobs[0].metadata.uid = Some("1".to_owned());
+    assert!(matches!(seen(&next), JobSeen::Ended(Some(_))));
+    assert_eq!(jobs::orphans(&next).count(), 0);
 }
 
 #[test]

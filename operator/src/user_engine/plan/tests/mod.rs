@@ -151,7 +151,13 @@ fn carry_out(World(seen): &mut World, step: &Step) {
             seen.rotating.jobs.retain(|job| job.name_any() != *name);
             seen.rotating.pods.clear();
         }
-        Step::DeletePod { .. } => seen.pod = None,
+        Step::DeletePod { name, .. } => {
+            let pods = &mut seen.rotating.pods;
+            match pods.iter().position(|pod| pod.name_any() == *name) {
+                Some(of_a_job) => drop(pods.remove(of_a_job)),
+                None => seen.pod = None,
+            }
+        }
         Step::DestroyKey { name, .. } => {
             let suffix = name.rsplit('-').next().unwrap().to_owned();
             seen.keys.insert(suffix, KeySecret::Absent);

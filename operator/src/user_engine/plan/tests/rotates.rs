@@ -120,6 +120,25 @@ fn a_key_that_is_being_deleted_is_rotated_away_from() {
 }
 
 #[test]
+fn a_job_that_is_deleted_without_its_pod_is_followed_by_another_once_that_pod_is_over_and_gone() {
+    let mut world = running(&json!({ "id": "r-1" }));
+    job_pod(&mut world, "Running", "", "");
+    world.0.rotating.jobs.clear();
+    reconcile(&mut world);
+    assert_eq!(phase(&world), Some(Phase::Clearing), "it works on");
+    let mut world = settled(world);
+    assert!(!names(&world.plan()).contains(&"DeletePod"));
+    let job = world.0.rotating.pods[0].labels()["batch.kubernetes.io/job-name"].clone();
+    world.0.rotating.jobs =
+        vec![serde_json::from_value(json!({ "metadata": { "name": job } })).unwrap()];
+    job_pod(&mut world, "Succeeded", "", "");
+    world.0.rotating.jobs.clear();
+    reconcile(&mut world);
+    assert!(world.0.rotating.pods.is_empty(), "it is cleared away");
+    assert_eq!(phase(&world), Some(Phase::Running), "the next attempt");
+}
+
+#[test]
 fn a_deletion_of_the_job_ends_the_attempt_and_another_one_follows() {
     let mut world = running(&json!({ "id": "r-1" }));
     world.0.rotating.jobs[0].metadata.deletion_timestamp =
