@@ -33,7 +33,7 @@ pub struct Metrics {
 pub enum Counted {
     /// As one in this phase.
     In(Phase),
-    /// As one that is being deleted, and has no phase any more.
+    /// As one whose deletion has failed, and is tried again. It has no phase any more.
     Deleting,
 }
 

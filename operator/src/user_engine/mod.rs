@@ -222,7 +222,8 @@ async fn rounds(engine: &EngineSketch, context: &Context, look: Look) -> Result<
         if observed.engine.metadata.deletion_timestamp.is_some() {
             // However long that takes, it is not restarted for its class, and in no phase.
             context.rollouts.forget(&observed.full_name());
-            show(context, engine, Some(Counted::Deleting), None);
+            let is_held = context.backoff.failures(&observed.full_name()) > 0;
+            show(context, engine, is_held.then_some(Counted::Deleting), None);
             return match leave::leave(context, &writer, &observed).await {
                 Ok(None) => Ok(gone(context, engine)),
                 Ok(Some(wait)) => Ok(Done {

@@ -36,7 +36,7 @@ pub fn holders(rotating: &Rotating, now: Timestamp) -> Holders {
     }
 }
 
-/// The Job of this name, with its pods. Of one that is gone, what is over says nothing: it is cleared away.
+/// The Job of this name, with its pods. One that is gone is going until its pods are, which [`orphans`] are cleared away for.
 pub fn one(rotating: &Rotating, name: &str, now: Timestamp) -> JobSeen {
     let job = rotating.jobs.iter().find(|job| job.name_any() == name);
     let pods: Vec<_> = rotating
@@ -48,7 +48,7 @@ pub fn one(rotating: &Rotating, name: &str, now: Timestamp) -> JobSeen {
         return JobSeen::Unreachable;
     }
     let Some(job) = job else {
-        return if pods.iter().all(|pod| is_over(pod)) {
+        return if pods.is_empty() {
             JobSeen::Absent
         } else {
             JobSeen::Going
@@ -66,12 +66,13 @@ pub fn one(rotating: &Rotating, name: &str, now: Timestamp) -> JobSeen {
     }
 }
 
-/// The pods of Jobs that are gone: somebody deleted these and kept those, which is what the API does unless it is told otherwise
-/// (<https://kubernetes.io/docs/tasks/administer-cluster/use-cascading-deletion/>). Nobody else deletes them.
-pub fn orphans(rotating: &Rotating) -> impl Iterator<Item = &Pod> {
-    let has_a_job = |pod: &Pod| rotating.jobs.iter().any(|job| is_of(pod, job));
-    let pods = rotating.pods.iter();
-    pods.filter(move |pod| pod.metadata.deletion_timestamp.is_none() && !has_a_job(pod))
+/// The pods of Jobs that somebody deleted without them, which is what the API does unless it is told otherwise
+/// (<https://kubernetes.io/docs/tasks/administer-cluster/use-cascading-deletion/>). They have no owner any more, and nobody else
+/// deletes them.
+pub fn orphans(pods: &[Pod]) -> impl Iterator<Item = &Pod> {
+    let is_left =
+        |pod: &&Pod| pod.owner_references().is_empty() && pod.metadata.deletion_timestamp.is_none();
+    pods.iter().filter(is_left)
 }
 
 /// All Jobs as if they were one: the one that is furthest from being gone.

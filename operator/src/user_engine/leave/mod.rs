@@ -75,7 +75,7 @@ pub async fn leave(
     if !has_finalizer(engine, labels::ENGINE_FINALIZER) {
         return Ok(None);
     }
-    stop_jobs(context, writer, observed).await?;
+    stop_jobs(context, writer, engine).await?;
     walls::keep(context, writer, engine).await?;
     let claim = claim(context, engine).await?;
     let is_ours = claim
@@ -227,13 +227,7 @@ fn fate(engine: &UserEngine, claim: Option<&PersistentVolumeClaim>, namespace_en
 }
 
 /// The Job of a rotation must not outlive its engine: whoever takes the brain up next finds it where it stands.
-async fn stop_jobs(context: &Context, writer: &Writer, observed: &Observed) -> Result<(), Error> {
-    for left in orphans(&observed.rotating) {
-        writer
-            .delete::<Pod>("Pod", &left.name_any(), left.uid())
-            .await?;
-    }
-    let engine = &observed.engine;
+async fn stop_jobs(context: &Context, writer: &Writer, engine: &UserEngine) -> Result<(), Error> {
     let namespace = engine.namespace().unwrap_or_default();
     let jobs: Api<Job> = Api::namespaced(context.client.clone(), &namespace);
     let ours = observe::of_rotation(&engine.name_any());
@@ -244,6 +238,16 @@ async fn stop_jobs(context: &Context, writer: &Writer, observed: &Observed) -> R
     for job in found {
         writer
             .delete_foreground::<Job>("Job", &job.name_any(), job.uid())
+            .await?;
+    }
+    let pods: Api<Pod> = Api::namespaced(context.client.clone(), &namespace);
+    let found = pods.list(&ours).await.map_err(|source| Error::Read {
+        what: "the pods of Jobs",
+        source,
+    })?;
+    for left in orphans(&found.items) {
+        writer
+            .delete::<Pod>("Pod", &left.name_any(), left.uid())
             .await?;
     }
     Ok(())

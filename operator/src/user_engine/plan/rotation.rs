@@ -15,7 +15,7 @@ use crate::user_engine::assess::{
 use crate::user_engine::build;
 use crate::user_engine::observed::{KeySecret, Observed};
 
-/// What goes: Jobs that are not wanted, what is over of Jobs that are gone, and keys that are being destroyed. Even of an engine that
+/// What goes: Jobs that are not wanted, what is left of Jobs that are gone, and keys that are being destroyed. Even of an engine that
 /// is blocked.
 pub fn steps(observed: &Observed, record: &Record, wish: &Wish, wants_proof: bool) -> Vec<Step> {
     let wanted = wish.job.and_then(|_| {
@@ -36,7 +36,9 @@ pub fn steps(observed: &Observed, record: &Record, wish: &Wish, wants_proof: boo
     let jobs = jobs.filter(|job| job.metadata.deletion_timestamp.is_none());
     let destroyed = record.ledger.keys.iter();
     let destroyed = destroyed.filter(|key| wish.destroy.contains(&key.suffix));
-    let left = orphans(&observed.rotating).filter(|pod| is_over(pod));
+    // What a pod comes to whose Job is gone is not asked for.
+    let left = orphans(&observed.rotating.pods).filter(|pod| wish.clear_jobs || is_over(pod));
+    let left = left.chain(orphans(&observed.proving.pods));
     jobs.map(delete)
         .chain(left.map(delete_pod))
         .chain(destroyed.filter_map(|key| destroy(observed, key)))

@@ -120,22 +120,36 @@ fn a_key_that_is_being_deleted_is_rotated_away_from() {
 }
 
 #[test]
-fn a_job_that_is_deleted_without_its_pod_is_followed_by_another_once_that_pod_is_over_and_gone() {
+fn a_job_that_is_deleted_without_its_pod_is_followed_by_another_whatever_became_of_that_pod() {
+    for became in ["Pending", "Running", "Succeeded", "Failed"] {
+        let mut world = running(&json!({ "id": "r-1" }));
+        job_pod(&mut world, became, "", "");
+        world.0.rotating.jobs.clear();
+        world.0.rotating.pods[0].metadata.owner_references = None;
+        let news = reconcile(&mut world);
+        assert!(
+            matches!(news.as_slice(), [News::Retrying { .. }]),
+            "{became}: {news:?}"
+        );
+        let mut world = settled(world);
+        reconcile(&mut world);
+        assert!(world.0.rotating.pods.is_empty(), "{became}: it stays");
+        let mut world = settled(world);
+        reconcile(&mut world);
+        assert_eq!(phase(&world), Some(Phase::Running), "{became}");
+        let open = ledger(&world).open.unwrap();
+        assert_eq!((open.attempt, open.doubt), (2, true), "{became}");
+    }
+}
+
+#[test]
+fn what_is_left_of_the_job_of_a_proof_is_cleared_away() {
     let mut world = running(&json!({ "id": "r-1" }));
-    job_pod(&mut world, "Running", "", "");
-    world.0.rotating.jobs.clear();
-    reconcile(&mut world);
-    assert_eq!(phase(&world), Some(Phase::Clearing), "it works on");
-    let mut world = settled(world);
+    job_pod(&mut world, "Pending", "", "");
+    world.0.proving.pods = std::mem::take(&mut world.0.rotating.pods);
     assert!(!names(&world.plan()).contains(&"DeletePod"));
-    let job = world.0.rotating.pods[0].labels()["batch.kubernetes.io/job-name"].clone();
-    world.0.rotating.jobs =
-        vec![serde_json::from_value(json!({ "metadata": { "name": job } })).unwrap()];
-    job_pod(&mut world, "Succeeded", "", "");
-    world.0.rotating.jobs.clear();
-    reconcile(&mut world);
-    assert!(world.0.rotating.pods.is_empty(), "it is cleared away");
-    assert_eq!(phase(&world), Some(Phase::Running), "the next attempt");
+    world.0.proving.pods[0].metadata.owner_references = None;
+    assert!(names(&world.plan()).contains(&"DeletePod"));
 }
 
 #[test]

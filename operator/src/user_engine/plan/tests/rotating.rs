@@ -100,8 +100,10 @@ pub(super) fn job_pod(world: &mut World, phase: &str, migrate: &str, verify: &st
         let ended = json!({ "terminated": { "exitCode": 0, "message": text } });
         json!({ "name": name, "image": "", "imageID": "", "ready": false, "restartCount": 0, "state": ended })
     };
+    let owner = json!({ "apiVersion": "batch/v1", "kind": "Job", "name": job, "uid": job });
+    let labels = json!({ "batch.kubernetes.io/job-name": job });
     let pod = json!({
-        "metadata": { "name": "p", "labels": { "batch.kubernetes.io/job-name": job } },
+        "metadata": { "name": "p", "labels": labels, "ownerReferences": [owner] },
         "spec": { "containers": [] },
         "status": {
             "phase": phase,
